@@ -1,0 +1,57 @@
+package hark
+
+import "time"
+
+// Limits and defaults of a subscription.
+const (
+	MaxEndpoint        = 2048 // characters of Subscription.Endpoint
+	DefaultTimeout     = 15 * time.Second
+	MaxTimeout         = 60 * time.Second
+	DefaultMaxInFlight = 16
+)
+
+// A Subscription is a standing order as its driver sees it: where to bring
+// events and with which credentials, in the clear. It never leaves the process.
+// Many goroutines share one Subscription: nobody changes it.
+type Subscription struct {
+	ID          ID
+	ProjectID   ID
+	ProjectSlug string
+	Version     int64 // raised by every change
+	Active      bool
+
+	Endpoint    string
+	Protocol    CallbackProtocol
+	Method      RequestMethod // empty: POST
+	SOAPVersion SOAPVersion   // empty: 1.1
+	PayloadType PayloadType
+	Credentials Credentials
+
+	Signature      SignatureScheme
+	SigningSecrets []Secret // "whsec_…", the newest first; more than one while a rotation overlaps
+
+	Schedule     []time.Duration // wait after attempt n is Schedule[n-1]; then a dead letter
+	Timeout      time.Duration   // of one attempt
+	MaxPerSecond int             // attempts started; 0: no limit
+	MaxInFlight  int
+	Ordered      bool // strictly one after the other, in sequence
+}
+
+// Credentials are what a callback proves itself with. Type says which of the
+// other fields count.
+type Credentials struct {
+	Type AuthType
+
+	Username string // BASIC
+	Password Secret
+
+	ClientID     string // OAUTH2
+	ClientSecret Secret
+	TokenURL     string
+	Scope        string
+
+	Token Secret // JWT
+
+	HeaderName string // APIKEY
+	Key        Secret
+}
