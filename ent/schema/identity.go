@@ -1,0 +1,33 @@
+package schema
+
+import (
+	"entgo.io/ent"
+	"entgo.io/ent/schema/edge"
+	"entgo.io/ent/schema/field"
+
+	"github.com/hark-events/hark"
+)
+
+// Identity is a machine that calls hark.
+type Identity struct{ ent.Schema }
+
+// Mixin of Identity.
+func (Identity) Mixin() []ent.Mixin { return []ent.Mixin{ID{}} }
+
+// Fields of Identity.
+func (Identity) Fields() []ent.Field {
+	return []ent.Field{
+		field.String("name").NotEmpty().MaxLen(hark.MaxName),
+		field.Int64("created_at").GoType(hark.Time(0)).DefaultFunc(hark.Now).Immutable(),
+		field.Int64("last_used_at").GoType(hark.Time(0)).Default(0),
+	}
+}
+
+// Edges of Identity.
+func (Identity) Edges() []ent.Edge {
+	return []ent.Edge{
+		edge.To("grants", RoleGrant.Type),
+		edge.To("tokens", AccessToken.Type),
+		edge.To("client_secrets", ClientSecret.Type),
+	}
+}
