@@ -3,6 +3,7 @@ package hark
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"io"
 )
 
 // A Cursor is a position in a project's log: behind the event with that
@@ -39,4 +40,14 @@ func ParseCursor(project ID, s string) (Cursor, error) {
 		return Cursor{}, bad
 	}
 	return Cursor{Project: project, Sequence: int64(seq)}, nil
+}
+
+// MarshalGQL writes the cursor's text as a GraphQL String.
+func (c Cursor) MarshalGQL(w io.Writer) {
+	_, _ = io.WriteString(w, `"`+c.String()+`"`) // gqlgen's writer is a buffer
+}
+
+// UnmarshalGQL refuses: without its project a cursor's text can't be read. Use ParseCursor.
+func (*Cursor) UnmarshalGQL(any) error {
+	return Errorf(BadUserInput, "a cursor belongs to a project")
 }

@@ -27,3 +27,10 @@ type Attempt struct {
 	NextAt  Time           // of the next attempt, when Pending
 	Disable bool           // the subscriber refused for good (410)
 }
+
+// A Want is how many deliveries of a subscription a worker can start now.
+type Want struct {
+	Subscription ID
+	N            int
+	Ordered      bool // the head of the line alone, if no delivery is under way
+}

@@ -42,6 +42,22 @@ type Event struct {
 // Cursor is the event's position in its project's log.
 func (e *Event) Cursor() Cursor { return Cursor{Project: e.ProjectID, Sequence: e.Sequence} }
 
+// EnvironmentOrNil is Environment, nil where there is none.
+func (e *Event) EnvironmentOrNil() *string { return orNil(&e.Environment) }
+
+// PathOrNil is Path, nil where there is none.
+func (e *Event) PathOrNil() *string { return orNil(&e.Path) }
+
+// ActorOrNil is Actor, nil where there is none.
+func (e *Event) ActorOrNil() *string { return orNil(&e.Actor) }
+
+func orNil(s *string) *string {
+	if *s == "" {
+		return nil
+	}
+	return s
+}
+
 // A NewEvent is what a publisher sends in.
 type NewEvent struct {
 	ProjectID ID // zero: the project named "default"
