@@ -189,7 +189,7 @@ func TestTLS(t *testing.T) {
 			t.Parallel()
 			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
 			s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tt.version}
-			s.EnableHTTP2 = tt.ok // it refuses old versions by itself
+			s.EnableHTTP2 = tt.ok                          // it refuses old versions by itself
 			s.Config.ErrorLog = log.New(io.Discard, "", 0) // of failed handshakes
 			s.StartTLS()
 			defer s.Close()
