@@ -3,7 +3,7 @@ package hark
 // Limits of an event.
 const (
 	MaxPayload       = 256 << 10 // bytes of Event.Payload
-	MaxPath          = 1024      // bytes of Event.Path
+	MaxPath          = 1024      // characters of Event.Path
 	MaxName          = 255       // characters of a name, an environment, an actor, an idempotency key
 	MaxPublish       = 1000      // events in one publish
 	MaxDefinitionKey = 64        // characters of each part of a definition's key

@@ -1,0 +1,227 @@
+package events
+
+import (
+	"context"
+	"regexp"
+
+	"entgo.io/ent/dialect/sql"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/ent/eventdefinition"
+	"github.com/hark-events/hark/ent/eventsubscription"
+	"github.com/hark-events/hark/internal/page"
+	"github.com/hark-events/hark/store"
+)
+
+// Definitions manages the event definitions, for callers who may.
+type Definitions struct {
+	store     *store.Store
+	catalog   *Catalog
+	authority Authority
+}
+
+// NewDefinitions makes Definitions.
+func NewDefinitions(st *store.Store, c *Catalog, a Authority) *Definitions {
+	return &Definitions{store: st, catalog: c, authority: a}
+}
+
+// EventDefinitionInput is what a caller says of a definition.
+type EventDefinitionInput struct {
+	SourceService string
+	ResourceType  string
+	OperationType string
+	EventType     *string
+	Description   *string
+	PayloadSchema hark.JSON
+}
+
+// EventDefinitionFilter narrows a list of definitions. All that are given must hold.
+type EventDefinitionFilter struct {
+	SourceService *string
+	ResourceType  *string
+	OperationType *string
+	EventType     *string
+	Search        *string // in any part of the key, the event type or the description
+}
+
+var keyPart = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func (in *EventDefinitionInput) check() error {
+	for _, part := range []struct{ name, value string }{
+		{"sourceService", in.SourceService}, {"resourceType", in.ResourceType}, {"operationType", in.OperationType},
+	} {
+		if !keyPart.MatchString(part.value) {
+			return hark.BadInput("input."+part.name, "a part of a definition's key is 1 to %d letters, digits, dots, dashes and underscores", hark.MaxDefinitionKey)
+		}
+	}
+	if in.EventType != nil {
+		if err := hark.CheckText("input.eventType", *in.EventType, hark.MaxName); err != nil {
+			return err
+		}
+	}
+	if in.Description != nil && len(*in.Description) > maxDescription {
+		return hark.BadInput("input.description", "the description has %d bytes; at most %d are allowed", len(*in.Description), maxDescription)
+	}
+	return checkSchema("input.payloadSchema", nullToNone(in.PayloadSchema))
+}
+
+// maxDescription is how many bytes a description may have.
+const maxDescription = 4096
+
+// nullToNone makes no schema of the JSON value null.
+func nullToNone(j hark.JSON) hark.JSON {
+	if string(j) == "null" {
+		return nil
+	}
+	return j
+}
+
+// Create registers a definition; CONFLICT when there is one with that key.
+func (d *Definitions) Create(ctx context.Context, in EventDefinitionInput) (*ent.EventDefinition, error) {
+	if err := d.authority.RequireGlobal(ctx, hark.ManageEventDefinitions); err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	return d.change(ctx, in, func(tx *ent.Tx) (*ent.EventDefinition, error) {
+		return tx.EventDefinition.Create().
+			SetSourceService(in.SourceService).SetResourceType(in.ResourceType).SetOperationType(in.OperationType).
+			SetNillableEventType(in.EventType).SetNillableDescription(in.Description).
+			SetPayloadSchema(nullToNone(in.PayloadSchema)).Save(ctx)
+	})
+}
+
+// Update replaces all of a definition. Events that were published keep the key they had.
+func (d *Definitions) Update(ctx context.Context, id hark.ID, in EventDefinitionInput) (*ent.EventDefinition, error) {
+	if err := d.authority.RequireGlobal(ctx, hark.ManageEventDefinitions); err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	return d.change(ctx, in, func(tx *ent.Tx) (*ent.EventDefinition, error) {
+		if err := live(ctx, tx, id); err != nil {
+			return nil, err
+		}
+		u := tx.EventDefinition.UpdateOneID(id).
+			SetSourceService(in.SourceService).SetResourceType(in.ResourceType).SetOperationType(in.OperationType).
+			ClearEventType().ClearDescription().SetPayloadSchema(nullToNone(in.PayloadSchema))
+		if in.EventType != nil {
+			u.SetEventType(*in.EventType)
+		}
+		if in.Description != nil {
+			u.SetDescription(*in.Description)
+		}
+		return u.Save(ctx)
+	})
+}
+
+// Delete removes a definition; CONFLICT while a subscription refers to it.
+// Events of its kind stay as long as they are retained.
+func (d *Definitions) Delete(ctx context.Context, id hark.ID) error {
+	if err := d.authority.RequireGlobal(ctx, hark.ManageEventDefinitions); err != nil {
+		return err
+	}
+	_, err := d.change(ctx, EventDefinitionInput{}, func(tx *ent.Tx) (*ent.EventDefinition, error) {
+		if err := live(ctx, tx, id); err != nil {
+			return nil, err
+		}
+		n, err := tx.EventSubscription.Query().Where(eventsubscription.HasEventDefinitionsWith(eventdefinition.ID(id))).Count(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			return nil, hark.Errorf(hark.Conflict, "%d subscriptions refer to the event definition: change or delete them first", n)
+		}
+		return tx.EventDefinition.UpdateOneID(id).SetDeletedAt(hark.Now()).Save(ctx)
+	})
+	return err
+}
+
+// live returns NOT_FOUND unless there is such a definition.
+func live(ctx context.Context, tx *ent.Tx, id hark.ID) error {
+	there, err := tx.EventDefinition.Query().Where(eventdefinition.ID(id), eventdefinition.DeletedAt(0)).Exist(ctx)
+	if err == nil && !there {
+		return hark.Errorf(hark.NotFound, "no such event definition")
+	}
+	return err
+}
+
+// change runs f in a transaction that raises the revision of the definitions.
+// Raising it first makes changes of definitions wait for each other.
+func (d *Definitions) change(ctx context.Context, in EventDefinitionInput, f func(*ent.Tx) (*ent.EventDefinition, error)) (def *ent.EventDefinition, err error) {
+	err = d.store.Tx(ctx, func(tx *ent.Tx) error {
+		if err := store.RaiseRevision(ctx, tx, store.Definitions); err != nil {
+			return err
+		}
+		def, err = f(tx)
+		return err
+	})
+	if ent.IsConstraintError(err) {
+		kind := hark.Kind{SourceService: in.SourceService, ResourceType: in.ResourceType, OperationType: in.OperationType}
+		return nil, &hark.Error{Code: hark.Conflict, Field: "input", Message: "an event definition " + kind.String() + " exists already", Err: err}
+	}
+	return def, err
+}
+
+// Get finds a definition that is not deleted.
+func (d *Definitions) Get(ctx context.Context, id hark.ID) (*ent.EventDefinition, error) {
+	if err := d.authority.RequireSome(ctx, hark.ReadEventDefinitions); err != nil {
+		return nil, err
+	}
+	def, err := d.store.Ent().EventDefinition.Query().Where(eventdefinition.ID(id), eventdefinition.DeletedAt(0)).Only(ctx)
+	if ent.IsNotFound(err) {
+		return nil, hark.Errorf(hark.NotFound, "no such event definition")
+	}
+	return def, err
+}
+
+// List lists definitions, newest first, whether there are more behind them,
+// and how many there are in all.
+func (d *Definitions) List(ctx context.Context, f *EventDefinitionFilter, first *int, after *string) (defs []*ent.EventDefinition, more bool, total int, err error) {
+	if err := d.authority.RequireSome(ctx, hark.ReadEventDefinitions); err != nil {
+		return nil, false, 0, err
+	}
+	limit, behind, err := page.Args(first, after)
+	if err != nil {
+		return nil, false, 0, err
+	}
+	q := d.store.Ent().EventDefinition.Query().Where(eventdefinition.DeletedAt(0))
+	if f != nil {
+		f.apply(q)
+	}
+	if total, err = q.Clone().Count(ctx); err != nil {
+		return nil, false, 0, err
+	}
+	if !behind.IsZero() {
+		q.Where(eventdefinition.IDLT(behind))
+	}
+	if defs, err = q.Order(eventdefinition.ByID(sql.OrderDesc())).Limit(limit + 1).All(ctx); err != nil {
+		return nil, false, 0, err
+	}
+	defs, more = page.Cut(defs, limit)
+	return defs, more, total, nil
+}
+
+func (f *EventDefinitionFilter) apply(q *ent.EventDefinitionQuery) {
+	if f.SourceService != nil {
+		q.Where(eventdefinition.SourceService(*f.SourceService))
+	}
+	if f.ResourceType != nil {
+		q.Where(eventdefinition.ResourceType(*f.ResourceType))
+	}
+	if f.OperationType != nil {
+		q.Where(eventdefinition.OperationType(*f.OperationType))
+	}
+	if f.EventType != nil {
+		q.Where(eventdefinition.EventType(*f.EventType))
+	}
+	if f.Search != nil {
+		s := *f.Search
+		q.Where(eventdefinition.Or(
+			eventdefinition.SourceServiceContainsFold(s), eventdefinition.ResourceTypeContainsFold(s), eventdefinition.OperationTypeContainsFold(s),
+			eventdefinition.EventTypeContainsFold(s), eventdefinition.DescriptionContainsFold(s)))
+	}
+}

@@ -1,0 +1,103 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/ent/eventdefinition"
+	"github.com/hark-events/hark/ent/eventsubscription"
+	"github.com/hark-events/hark/internal/pattern"
+	"github.com/hark-events/hark/store"
+)
+
+// An index knows which subscriptions of a project want which events, at one
+// version of the project's subscriptions.
+type index struct {
+	version int64
+	targets map[hark.ID][]*target // by definition
+}
+
+// A target is a subscription as matching sees it: a few hundred bytes, since
+// there may be a hundred thousand of them.
+type target struct {
+	id          hark.ID
+	version     int64
+	status      hark.DeliveryStatus // of its new deliveries
+	eager       bool                // its deliveries may be born leased
+	maxInFlight int
+	lease       time.Duration
+	conditions  []pattern.Registration // any of them; none: every event
+}
+
+// loadIndex reads the subscriptions of a project. The caller holds the
+// project's counter row, so that they are those of version.
+func loadIndex(ctx context.Context, st *store.Store, project hark.ID, version int64) (*index, error) {
+	rows, err := st.Ent().EventSubscription.Query().Where(eventsubscription.ProjectID(project)).
+		Select(eventsubscription.FieldID, eventsubscription.FieldVersion, eventsubscription.FieldActive, eventsubscription.FieldConditions,
+			eventsubscription.FieldOrdered, eventsubscription.FieldHoldWhilePaused, eventsubscription.FieldMaxInFlight,
+			eventsubscription.FieldMaxPerSecond, eventsubscription.FieldTimeoutSeconds).
+		WithEventDefinitions(func(q *ent.EventDefinitionQuery) { q.Select(eventdefinition.FieldID) }).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load the subscriptions: %w", err)
+	}
+	ix := &index{version: version, targets: map[hark.ID][]*target{}}
+	for _, row := range rows {
+		t, err := newTarget(row)
+		if err != nil {
+			return nil, fmt.Errorf("compile the conditions of subscription %s: %w", row.ID, err)
+		}
+		for _, d := range row.Edges.EventDefinitions {
+			ix.targets[d.ID] = append(ix.targets[d.ID], t)
+		}
+	}
+	return ix, nil
+}
+
+func newTarget(row *ent.EventSubscription) (*target, error) {
+	conditions, err := CompileConditions(row.Conditions)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{
+		id: row.ID, version: row.Version, status: hark.Pending, maxInFlight: row.MaxInFlight, conditions: conditions,
+		// What has an order or a pace is claimed, where both are kept.
+		eager: row.Active && !row.Ordered && row.MaxPerSecond == nil,
+		lease: 2 * time.Duration(row.TimeoutSeconds) * time.Second,
+	}
+	if !row.Active {
+		t.status = hark.Held
+		if !row.HoldWhilePaused {
+			t.status = hark.Discarded
+		}
+	}
+	return t, nil
+}
+
+// CompileConditions compiles a subscription's conditions, any of which lets an event pass.
+func CompileConditions(conditions []*hark.Conditions) ([]pattern.Registration, error) {
+	var compiled []pattern.Registration
+	for i, c := range conditions {
+		r, err := pattern.CompileRegistration(hark.Registration{Event: "*", Conditions: c})
+		if err != nil {
+			return nil, &hark.Error{Code: hark.BadUserInput, Field: fmt.Sprintf("conditions.%d.secretPath", i), Message: "the condition can't be used", Err: err}
+		}
+		compiled = append(compiled, r)
+	}
+	return compiled, nil
+}
+
+// Wants tells whether any of the conditions lets e pass; none at all let everything pass.
+func Wants(conditions []pattern.Registration, e *hark.Event) bool {
+	if len(conditions) == 0 {
+		return true
+	}
+	for i := range conditions {
+		if conditions[i].Match(e) {
+			return true
+		}
+	}
+	return false
+}

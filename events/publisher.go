@@ -1,0 +1,277 @@
+package events
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/internal/batch"
+	"github.com/hark-events/hark/pubsub"
+	"github.com/hark-events/hark/store"
+)
+
+// An Authority says what the caller of a request may do. *access.Access is one.
+type Authority interface {
+	// Permitted says for which events of a project the caller may do a. Its
+	// errors are UNAUTHENTICATED, FORBIDDEN, and NOT_FOUND for a project that
+	// the caller may not see.
+	Permitted(ctx context.Context, a hark.Action, project hark.ID) (allows func(*hark.Event) bool, err error)
+	// RequireGlobal returns FORBIDDEN unless the caller may do a in every project.
+	RequireGlobal(ctx context.Context, a hark.Action) error
+	// RequireSome returns FORBIDDEN unless the caller may do a in some project.
+	RequireSome(ctx context.Context, a hark.Action) error
+}
+
+// A Starter begins deliveries that were born leased to this node.
+// *delivery.Worker is one.
+type Starter interface {
+	// Reserve takes a place for a delivery that is about to be committed.
+	Reserve(subscription hark.ID, maxInFlight int) bool
+	// Unreserve gives n places back: the transaction failed.
+	Unreserve(subscription hark.ID, n int)
+	// Start begins committed deliveries that have places.
+	Start([]*hark.Delivery)
+	// Wake hints that some delivery is due.
+	Wake()
+}
+
+// Config tunes a Publisher.
+type Config struct {
+	Retention time.Duration // how long an idempotency key counts
+	Starter   Starter       // nil: no deliveries are made on this node
+	Observe   func(Commit)  // nil: nobody counts
+}
+
+// A Commit is one transaction of the group commit, for metrics.
+type Commit struct {
+	Requests, Events, Deliveries int
+	Duration                     time.Duration
+	Err                          error
+}
+
+// A Publisher stores events and announces them. One transaction at a time runs
+// on each node; while it does, the next one fills.
+type Publisher struct {
+	store     *store.Store
+	catalog   *Catalog
+	authority Authority
+	broker    pubsub.Broker
+	log       *slog.Logger
+	conf      Config
+	group     *batch.Group[*store.Append]
+
+	mu      sync.Mutex
+	indexes map[hark.ID]*index
+}
+
+// A batch holds at most so many units; an event weighs one for each
+// unitBytes of payload begun. So it is 1,000 events or 4 MiB.
+const (
+	batchUnits = 1000
+	unitBytes  = 4 << 10
+)
+
+// NewPublisher makes a Publisher.
+func NewPublisher(st *store.Store, c *Catalog, a Authority, b pubsub.Broker, log *slog.Logger, conf Config) *Publisher {
+	p := &Publisher{store: st, catalog: c, authority: a, broker: b, log: log, conf: conf, indexes: map[hark.ID]*index{}}
+	p.group = batch.New(batchUnits, batchUnits, weight, p.commit)
+	return p
+}
+
+func weight(r *store.Append) (units int) {
+	for _, e := range r.Events {
+		units += 1 + len(e.Payload)/unitBytes
+	}
+	return units
+}
+
+// Publish stores all of the events, or none, and answers after the commit. The
+// result has one event for each input, in its order; one that was there already
+// by its idempotency key is the stored one, and counts as a duplicate.
+//
+// Errors: UNAUTHENTICATED, FORBIDDEN, NOT_FOUND (the project), BAD_USER_INPUT.
+func (p *Publisher) Publish(ctx context.Context, input []*hark.NewEvent) (events []*hark.Event, duplicates int, err error) {
+	r, err := p.prepare(ctx, input)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := p.group.Do(ctx, r); err != nil {
+		return nil, 0, err
+	}
+	return r.Events, r.Duplicates, r.Err
+}
+
+// prepare checks a request before it joins a transaction.
+func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*store.Append, error) {
+	if len(input) == 0 || len(input) > hark.MaxPublish {
+		return nil, hark.BadInput("input", "%d events; from 1 to %d can be published at once", len(input), hark.MaxPublish)
+	}
+	r := &store.Append{Events: make([]*hark.Event, len(input))}
+	permitted := map[hark.ID]func(*hark.Event) bool{}
+	for i, in := range input {
+		project := in.ProjectID
+		if project.IsZero() {
+			project = store.DefaultProjectID()
+		}
+		allows, ok := permitted[project]
+		if !ok {
+			var err error
+			if allows, err = p.authority.Permitted(ctx, hark.PublishEvents, project); err != nil {
+				return nil, err
+			}
+			permitted[project] = allows
+		}
+		if err := checkNew(fieldOf(i), in); err != nil {
+			return nil, err
+		}
+		e := &hark.Event{
+			ProjectID: project, Kind: in.Kind, Environment: in.Environment, Path: in.Path, Payload: in.Payload,
+			Actor: in.Actor, OccurredAt: in.OccurredAt, IdempotencyKey: in.IdempotencyKey,
+		}
+		if !allows(e) {
+			return nil, hark.Errorf(hark.Forbidden, "the role does not permit to publish %s there", e.Kind)
+		}
+		r.Events[i] = e
+		if err := p.define(ctx, i, e); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// define gives an event its definition and checks it against the definition's schema.
+func (p *Publisher) define(ctx context.Context, i int, e *hark.Event) error {
+	d, err := p.catalog.find(ctx, e.Kind)
+	if err != nil {
+		return err
+	}
+	if d == nil {
+		return hark.BadInput(fieldOf(i), "no event definition %s is registered: create it first", e.Kind)
+	}
+	e.DefinitionID = d.ID
+	return d.validate(fieldOf(i)+".payload", e.Payload)
+}
+
+// commit stores a batch and announces it.
+func (p *Publisher) commit(ctx context.Context, requests []*store.Append) error {
+	start := time.Now()
+	m := &matcher{Publisher: p, checked: p.catalog.current.Load().revision}
+	err := p.store.Append(ctx, requests, m, hark.Now().Add(-p.conf.Retention))
+	c := Commit{Requests: len(requests), Err: err}
+	if err != nil {
+		m.unreserve()
+	} else {
+		c.Events, c.Deliveries = p.announce(requests), m.matched
+	}
+	if p.conf.Observe != nil {
+		c.Duration = time.Since(start)
+		p.conf.Observe(c)
+	}
+	return err
+}
+
+// announce tells of what was committed: hints, all of them, since each reader
+// also looks for itself.
+func (p *Publisher) announce(requests []*store.Append) (n int) {
+	var due bool
+	logs := map[hark.ID][]*hark.Event{}
+	for _, r := range requests {
+		for _, e := range r.New {
+			logs[e.ProjectID] = append(logs[e.ProjectID], e)
+		}
+		n += len(r.New)
+		due = due || r.Due
+		if len(r.Leased) > 0 {
+			p.conf.Starter.Start(r.Leased)
+		}
+	}
+	for project, events := range logs {
+		p.broker.Publish(project, events)
+	}
+	if due && p.conf.Starter != nil {
+		p.conf.Starter.Wake()
+	}
+	return n
+}
+
+// A matcher is what one transaction knows of the database, and the places that
+// it reserved.
+type matcher struct {
+	*Publisher
+	checked  int64 // the revision of definitions that requests were checked against
+	stale    bool  // the definitions have changed since
+	matched  int
+	reserved map[hark.ID]int
+}
+
+// Refresh implements store.Matcher.
+func (m *matcher) Refresh(ctx context.Context, project hark.ID, version, definitions int64) error {
+	if err := m.catalog.Refresh(ctx, definitions); err != nil {
+		return err
+	}
+	m.stale = definitions != m.checked
+	m.mu.Lock()
+	ix := m.indexes[project]
+	m.mu.Unlock()
+	if ix != nil && ix.version == version {
+		return nil
+	}
+	ix, err := loadIndex(ctx, m.store, project, version)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.indexes[project] = ix
+	m.mu.Unlock()
+	return nil
+}
+
+// Check implements store.Matcher: definitions may have changed since a request
+// was prepared.
+func (m *matcher) Check(r *store.Append) error {
+	current := m.catalog.current.Load()
+	for i, e := range r.Events {
+		d := current.byKind[e.Kind]
+		switch {
+		case d == nil:
+			return hark.BadInput(fieldOf(i), "no event definition %s is registered: create it first", e.Kind)
+		case m.stale || d.ID != e.DefinitionID:
+			e.DefinitionID = d.ID
+			if err := d.validate(fieldOf(i)+".payload", e.Payload); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Match implements store.Matcher.
+func (m *matcher) Match(e *hark.Event) (matches []store.Match) {
+	m.mu.Lock()
+	ix := m.indexes[e.ProjectID]
+	m.mu.Unlock()
+	for _, t := range ix.targets[e.DefinitionID] {
+		if !Wants(t.conditions, e) {
+			continue
+		}
+		match := store.Match{SubscriptionID: t.id, Version: t.version, Status: t.status}
+		if t.eager && m.conf.Starter != nil && m.conf.Starter.Reserve(t.id, t.maxInFlight) {
+			match.Lease = t.lease
+			if m.reserved == nil {
+				m.reserved = map[hark.ID]int{}
+			}
+			m.reserved[t.id]++
+		}
+		matches = append(matches, match)
+	}
+	m.matched += len(matches)
+	return matches
+}
+
+func (m *matcher) unreserve() {
+	for id, n := range m.reserved {
+		m.conf.Starter.Unreserve(id, n)
+	}
+}

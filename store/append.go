@@ -1,0 +1,230 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hark-events/hark"
+)
+
+// An Append is one publish request's share of a transaction: all of its events
+// are stored, or none.
+type Append struct {
+	// Events of one or several projects. Append gives each its id, sequence and
+	// time of publishing; one whose idempotency key is known is replaced by the
+	// event that is stored already.
+	Events []*hark.Event
+
+	// What Append answers.
+	Duplicates int              // how many were there already
+	New        []*hark.Event    // those that were not, in the order of Events
+	Leased     []*hark.Delivery // deliveries of New that were born leased to this node
+	Due        bool             // some delivery of New waits for a claim
+	Err        error            // why this request failed, alone
+}
+
+// A Match is a subscription that an event goes to.
+type Match struct {
+	SubscriptionID hark.ID
+	Version        int64
+	Status         hark.DeliveryStatus // Pending, Held or Discarded
+	Lease          time.Duration       // over 0: born leased to this node for so long
+}
+
+// A Matcher knows which events may be stored and who gets them. Append calls
+// it inside its transaction, while no other node can change what it knows of
+// the projects concerned.
+type Matcher interface {
+	// Refresh brings the matcher to a version of a project's subscriptions and
+	// a revision of the event definitions, if it is not there.
+	Refresh(ctx context.Context, project hark.ID, version, definitions int64) error
+	// Check tells why a request can't be stored after all.
+	Check(*Append) error
+	// Match lists who gets an event.
+	Match(*hark.Event) []Match
+}
+
+// appendTx is an open transaction that publishes.
+type appendTx interface {
+	// lockLogs takes the counter rows of projects, which ascend, until the end of the transaction.
+	lockLogs(ctx context.Context, projects []hark.ID) (logs map[hark.ID]*logRow, definitions int64, err error)
+	// findKeys lists the events of a project with one of the keys, published since then, oldest first.
+	findKeys(ctx context.Context, project hark.ID, keys []string, since hark.Time) ([]*hark.Event, error)
+	insertEvents(context.Context, []*hark.Event) error
+	insertDeliveries(context.Context, []newDelivery) error
+	advance(ctx context.Context, project hark.ID, last int64) error
+	commit(context.Context) error
+	rollback(context.Context)
+}
+
+type logRow struct{ last, version int64 }
+
+type newDelivery struct {
+	id, project, subscription, event hark.ID
+	sequence                         int64
+	status                           hark.DeliveryStatus
+	reason                           string // why it is discarded
+	next, leased, created            hark.Time
+}
+
+// Append stores requests and their deliveries in one transaction. A request
+// that can't be stored fails alone, by its Err; an error of Append means that
+// nothing was stored. Keys of events published before since count no more.
+func (s *Store) Append(ctx context.Context, requests []*Append, m Matcher, since hark.Time) error {
+	tx, err := s.hot.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("append: %w", err)
+	}
+	if err := appendAll(ctx, tx, requests, m, since); err != nil {
+		tx.rollback(ctx)
+		return fmt.Errorf("append: %w", err)
+	}
+	if err := tx.commit(ctx); err != nil {
+		return fmt.Errorf("append: commit: %w", err)
+	}
+	return nil
+}
+
+func appendAll(ctx context.Context, tx appendTx, requests []*Append, m Matcher, since hark.Time) error {
+	projects := projectsOf(requests)
+	logs, definitions, err := tx.lockLogs(ctx, projects)
+	if err != nil {
+		return fmt.Errorf("lock the logs: %w", err)
+	}
+	for id, l := range logs {
+		if err := m.Refresh(ctx, id, l.version, definitions); err != nil {
+			return fmt.Errorf("refresh the matcher: %w", err)
+		}
+	}
+	known, err := knownKeys(ctx, tx, requests, since)
+	if err != nil {
+		return fmt.Errorf("look up idempotency keys: %w", err)
+	}
+
+	var events []*hark.Event
+	var deliveries []newDelivery
+	now := hark.Now()
+	for _, r := range requests {
+		if r.Err = admit(r, logs, m); r.Err != nil {
+			continue
+		}
+		for i, e := range r.Events {
+			if first, ok := known[keyOf(e)]; ok && e.IdempotencyKey != "" {
+				r.Events[i] = first
+				r.Duplicates++
+				continue
+			}
+			l := logs[e.ProjectID]
+			l.last++
+			e.ID, e.Sequence, e.PublishedAt = hark.NewID(), l.last, now
+			if e.OccurredAt.IsZero() {
+				e.OccurredAt = now
+			}
+			if e.IdempotencyKey != "" {
+				known[keyOf(e)] = e
+			}
+			events = append(events, e)
+			r.New = append(r.New, e)
+			for _, match := range m.Match(e) {
+				deliveries = append(deliveries, r.deliver(e, match, now))
+			}
+		}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	if err := tx.insertEvents(ctx, events); err != nil {
+		return fmt.Errorf("insert events: %w", err)
+	}
+	if err := tx.insertDeliveries(ctx, deliveries); err != nil {
+		return fmt.Errorf("insert deliveries: %w", err)
+	}
+	for _, id := range projects {
+		if l, ok := logs[id]; ok {
+			if err := tx.advance(ctx, id, l.last); err != nil {
+				return fmt.Errorf("advance the log: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// admit tells why a request can't be stored.
+func admit(r *Append, logs map[hark.ID]*logRow, m Matcher) error {
+	for _, e := range r.Events {
+		if logs[e.ProjectID] == nil {
+			return hark.Errorf(hark.NotFound, "no such project")
+		}
+	}
+	return m.Check(r)
+}
+
+// deliver makes the delivery of e to one match.
+func (r *Append) deliver(e *hark.Event, m Match, now hark.Time) newDelivery {
+	d := newDelivery{
+		id: hark.NewID(), project: e.ProjectID, subscription: m.SubscriptionID, event: e.ID,
+		sequence: e.Sequence, status: m.Status, created: now,
+	}
+	switch {
+	case m.Lease > 0:
+		d.status, d.leased = hark.InProgress, now.Add(m.Lease)
+		r.Leased = append(r.Leased, &hark.Delivery{
+			ID: d.id, SubscriptionID: m.SubscriptionID, SubscriptionVersion: m.Version,
+			Event: e, Attempt: 1, LeasedUntil: d.leased,
+		})
+	case m.Status == hark.Pending:
+		d.next = now
+		r.Due = true
+	case m.Status == hark.Discarded:
+		d.reason = "paused"
+	}
+	return d
+}
+
+// projectsOf lists the projects of requests in ascending order, the order in
+// which every node locks them.
+func projectsOf(requests []*Append) []hark.ID {
+	var ids []hark.ID
+	for _, r := range requests {
+		for _, e := range r.Events {
+			if len(ids) == 0 || ids[len(ids)-1] != e.ProjectID {
+				ids = append(ids, e.ProjectID)
+			}
+		}
+	}
+	slices.SortFunc(ids, func(a, b hark.ID) int { return cmp.Compare(string(a[:]), string(b[:])) })
+	return slices.Compact(ids)
+}
+
+type eventKey struct {
+	project hark.ID
+	key     string
+}
+
+func keyOf(e *hark.Event) eventKey { return eventKey{e.ProjectID, e.IdempotencyKey} }
+
+// knownKeys looks up the idempotency keys of all requests.
+func knownKeys(ctx context.Context, tx appendTx, requests []*Append, since hark.Time) (map[eventKey]*hark.Event, error) {
+	keys := map[hark.ID][]string{}
+	for _, r := range requests {
+		for _, e := range r.Events {
+			if e.IdempotencyKey != "" {
+				keys[e.ProjectID] = append(keys[e.ProjectID], e.IdempotencyKey)
+			}
+		}
+	}
+	known := map[eventKey]*hark.Event{}
+	for project, ks := range keys {
+		found, err := tx.findKeys(ctx, project, ks, since)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range found {
+			known[keyOf(e)] = e
+		}
+	}
+	return known, nil
+}

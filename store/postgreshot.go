@@ -1,0 +1,221 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hark-events/hark"
+)
+
+const (
+	postgresLogs = `SELECT id, last_sequence, version, (SELECT value FROM revisions WHERE id = 'definitions')
+		FROM event_logs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`
+	postgresInsertEvents = "INSERT INTO events (" + eventColumns + `) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[],
+		$5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])`
+	postgresInsertDeliveries = `INSERT INTO deliveries (id, project_id, subscription_id, event_id, sequence, status, discard_reason, next_attempt_at, leased_until, created_at, updated_at)
+		SELECT i, p, s, e, q, t, r, n, l, c, c FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
+		AS d(i, p, s, e, q, t, r, n, l, c)`
+
+	postgresClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id IN (
+		SELECT id FROM deliveries WHERE status = 'PENDING' AND subscription_id = $2 AND next_attempt_at <= $3
+		ORDER BY next_attempt_at, sequence LIMIT $4 FOR UPDATE SKIP LOCKED)
+		RETURNING id, subscription_id, event_id, attempt_count, test`
+	postgresClaimHead = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id = (
+		SELECT id FROM deliveries WHERE status IN ('PENDING', 'IN_PROGRESS') AND subscription_id = $2
+		ORDER BY sequence LIMIT 1) AND status = 'PENDING' AND next_attempt_at <= $3
+		RETURNING id, subscription_id, event_id, attempt_count, test`
+	postgresExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0, next_attempt_at = $1 WHERE status = 'IN_PROGRESS' AND leased_until < $1"
+	postgresRelease = `UPDATE deliveries d SET status = 'PENDING', leased_until = 0, next_attempt_at = $1 FROM unnest($2::uuid[], $3::bigint[]) AS o(id, lease)
+		WHERE d.id = o.id AND d.status = 'IN_PROGRESS' AND d.leased_until = o.lease`
+	// A delivery to try again waits, or is held if its subscription was paused
+	// meanwhile. One without a row in updated lost its lease: another worker's outcome counts.
+	postgresRecord = `WITH outcome AS (
+			SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::int[], $11::text[])
+			AS o(id, subscription, lease, number, status, next, error, started, duration, code, body)
+		), updated AS (
+			UPDATE deliveries d SET
+				status = CASE WHEN o.status = 'PENDING' AND NOT (SELECT active FROM event_subscriptions s WHERE s.id = o.subscription) THEN 'HELD' ELSE o.status END,
+				attempt_count = o.number, next_attempt_at = o.next, leased_until = 0, last_error = o.error, updated_at = $12
+			FROM outcome o WHERE d.id = o.id AND d.status = 'IN_PROGRESS' AND d.leased_until = o.lease
+			RETURNING d.id
+		)
+		INSERT INTO delivery_attempts (delivery_id, subscription_id, number, started_at, duration_ns, status_code, response_body, error)
+		SELECT o.id, o.subscription, o.number, o.started, o.duration, o.code, o.body, o.error FROM outcome o JOIN updated USING (id)`
+	postgresFailing = "UPDATE event_subscriptions SET failing_since = $1 WHERE id = ANY($2::uuid[]) AND failing_since = 0"
+	postgresHealthy = "UPDATE event_subscriptions SET failing_since = 0 WHERE id = ANY($1::uuid[]) AND failing_since <> 0"
+)
+
+// postgresHot runs the hot statements through pgx itself: arrays instead of a
+// parameter for each field, and one round trip for each statement.
+type postgresHot struct{ pool *pgxpool.Pool }
+
+// postgresTx is an open transaction.
+type postgresTx struct{ pgx.Tx }
+
+func (h *postgresHot) begin(ctx context.Context) (appendTx, error) {
+	tx, err := h.pool.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return postgresTx{tx}, nil
+}
+
+func (t postgresTx) commit(ctx context.Context) error { return t.Commit(ctx) }
+
+func (t postgresTx) rollback(ctx context.Context) {
+	_ = t.Rollback(context.WithoutCancel(ctx)) // what failed is told already
+}
+
+func (t postgresTx) lockLogs(ctx context.Context, projects []hark.ID) (map[hark.ID]*logRow, int64, error) {
+	rows, err := t.Query(ctx, postgresLogs, uuids(projects))
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	logs := make(map[hark.ID]*logRow, len(projects))
+	var definitions int64
+	for rows.Next() {
+		var id hark.ID
+		l := new(logRow)
+		if err := rows.Scan((*[16]byte)(&id), &l.last, &l.version, &definitions); err != nil {
+			return nil, 0, err
+		}
+		logs[id] = l
+	}
+	return logs, definitions, rows.Err()
+}
+
+func (t postgresTx) findKeys(ctx context.Context, project hark.ID, keys []string, since hark.Time) ([]*hark.Event, error) {
+	rows, err := t.Query(ctx, "SELECT "+eventColumns+` FROM events WHERE project_id = $1 AND idempotency_key <> ''
+		AND idempotency_key = ANY($2) AND published_at >= $3 ORDER BY sequence`, [16]byte(project), keys, int64(since))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (*hark.Event, error) {
+		e := new(hark.Event)
+		err := row.Scan((*[16]byte)(&e.ID), (*[16]byte)(&e.ProjectID), &e.Sequence, (*[16]byte)(&e.DefinitionID), &e.SourceService, &e.ResourceType, &e.OperationType,
+			&e.Environment, &e.Path, (*[]byte)(&e.Payload), &e.Actor, (*int64)(&e.OccurredAt), (*int64)(&e.PublishedAt), &e.IdempotencyKey)
+		return e, err
+	})
+}
+
+func (t postgresTx) insertEvents(ctx context.Context, events []*hark.Event) error {
+	_, err := t.Exec(ctx, postgresInsertEvents,
+		each(events, func(e *hark.Event) [16]byte { return e.ID }),
+		each(events, func(e *hark.Event) [16]byte { return e.ProjectID }),
+		each(events, func(e *hark.Event) int64 { return e.Sequence }),
+		each(events, func(e *hark.Event) [16]byte { return e.DefinitionID }),
+		each(events, func(e *hark.Event) string { return e.SourceService }),
+		each(events, func(e *hark.Event) string { return e.ResourceType }),
+		each(events, func(e *hark.Event) string { return e.OperationType }),
+		each(events, func(e *hark.Event) string { return e.Environment }),
+		each(events, func(e *hark.Event) string { return e.Path }),
+		each(events, func(e *hark.Event) []byte { return e.Payload }),
+		each(events, func(e *hark.Event) string { return e.Actor }),
+		each(events, func(e *hark.Event) int64 { return int64(e.OccurredAt) }),
+		each(events, func(e *hark.Event) int64 { return int64(e.PublishedAt) }),
+		each(events, func(e *hark.Event) string { return e.IdempotencyKey }))
+	return err
+}
+
+func (t postgresTx) insertDeliveries(ctx context.Context, ds []newDelivery) error {
+	if len(ds) == 0 {
+		return nil
+	}
+	_, err := t.Exec(ctx, postgresInsertDeliveries,
+		each(ds, func(d newDelivery) [16]byte { return d.id }),
+		each(ds, func(d newDelivery) [16]byte { return d.project }),
+		each(ds, func(d newDelivery) [16]byte { return d.subscription }),
+		each(ds, func(d newDelivery) [16]byte { return d.event }),
+		each(ds, func(d newDelivery) int64 { return d.sequence }),
+		each(ds, func(d newDelivery) string { return string(d.status) }),
+		each(ds, func(d newDelivery) string { return d.reason }),
+		each(ds, func(d newDelivery) int64 { return int64(d.next) }),
+		each(ds, func(d newDelivery) int64 { return int64(d.leased) }),
+		each(ds, func(d newDelivery) int64 { return int64(d.created) }))
+	return err
+}
+
+func (t postgresTx) advance(ctx context.Context, project hark.ID, last int64) error {
+	_, err := t.Exec(ctx, "UPDATE event_logs SET last_sequence = $1 WHERE id = $2", last, [16]byte(project))
+	return err
+}
+
+func (h *postgresHot) expire(ctx context.Context, now hark.Time) error {
+	_, err := h.pool.Exec(ctx, postgresExpire, int64(now))
+	return err
+}
+
+func (h *postgresHot) claim(ctx context.Context, wants []hark.Want, now, until hark.Time) (cs []claimed, err error) {
+	batch := new(pgx.Batch)
+	for _, w := range wants {
+		query, args := postgresClaim, []any{int64(until), [16]byte(w.Subscription), int64(now), w.N}
+		if w.Ordered {
+			query, args = postgresClaimHead, args[:3]
+		}
+		batch.Queue(query, args...).Query(func(rows pgx.Rows) error {
+			for rows.Next() {
+				var c claimed
+				if err := rows.Scan((*[16]byte)(&c.id), (*[16]byte)(&c.subscription), (*[16]byte)(&c.event), &c.attempts, &c.test); err != nil {
+					return err
+				}
+				cs = append(cs, c)
+			}
+			return rows.Err()
+		})
+	}
+	return cs, h.pool.SendBatch(ctx, batch).Close()
+}
+
+func (h *postgresHot) release(ctx context.Context, ds []*hark.Delivery, now hark.Time) error {
+	_, err := h.pool.Exec(ctx, postgresRelease, int64(now),
+		each(ds, func(d *hark.Delivery) [16]byte { return d.ID }),
+		each(ds, func(d *hark.Delivery) int64 { return int64(d.LeasedUntil) }))
+	return err
+}
+
+func (h *postgresHot) record(ctx context.Context, outcomes []*hark.Attempt, now hark.Time) error {
+	var failing, healthy [][16]byte
+	for id, failed := range lastOutcomes(outcomes) {
+		if failed {
+			failing = append(failing, id)
+		} else {
+			healthy = append(healthy, id)
+		}
+	}
+	batch := new(pgx.Batch)
+	batch.Queue(postgresRecord,
+		each(outcomes, func(a *hark.Attempt) [16]byte { return a.Delivery.ID }),
+		each(outcomes, func(a *hark.Attempt) [16]byte { return a.Delivery.SubscriptionID }),
+		each(outcomes, func(a *hark.Attempt) int64 { return int64(a.Delivery.LeasedUntil) }),
+		each(outcomes, func(a *hark.Attempt) int { return a.Delivery.Attempt }),
+		each(outcomes, func(a *hark.Attempt) string { return string(a.Status) }),
+		each(outcomes, func(a *hark.Attempt) int64 { return int64(a.NextAt) }),
+		each(outcomes, func(a *hark.Attempt) string { return a.Error }),
+		each(outcomes, func(a *hark.Attempt) int64 { return int64(a.StartedAt) }),
+		each(outcomes, func(a *hark.Attempt) int64 { return int64(a.Duration) }),
+		each(outcomes, func(a *hark.Attempt) int { return a.StatusCode }),
+		each(outcomes, func(a *hark.Attempt) string { return a.ResponseBody }),
+		int64(now))
+	if len(failing) > 0 {
+		batch.Queue(postgresFailing, int64(now), failing)
+	}
+	if len(healthy) > 0 {
+		batch.Queue(postgresHealthy, healthy)
+	}
+	return h.pool.SendBatch(ctx, batch).Close() // one implicit transaction
+}
+
+// each collects one field of each item: a column for unnest.
+func each[T, F any](items []T, field func(T) F) []F {
+	column := make([]F, len(items))
+	for i, item := range items {
+		column[i] = field(item)
+	}
+	return column
+}
+
+func uuids(ids []hark.ID) [][16]byte { return each(ids, func(id hark.ID) [16]byte { return id }) }

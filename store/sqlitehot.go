@@ -1,0 +1,272 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/hark-events/hark"
+)
+
+const (
+	sqliteInsertEvents     = "INSERT INTO events (" + eventColumns + ") VALUES "
+	sqliteInsertDeliveries = "INSERT INTO deliveries (id, project_id, subscription_id, event_id, sequence, status, discard_reason, next_attempt_at, leased_until, created_at, updated_at) VALUES "
+	sqliteInsertAttempt    = "INSERT INTO delivery_attempts (delivery_id, subscription_id, number, started_at, duration_ns, status_code, response_body, error) VALUES (?,?,?,?,?,?,?,?)"
+
+	sqliteLog         = "SELECT last_sequence, version FROM event_logs WHERE id = ?"
+	sqliteDefinitions = "SELECT value FROM revisions WHERE id = 'definitions'"
+	sqliteAdvance     = "UPDATE event_logs SET last_sequence = ? WHERE id = ?"
+
+	sqliteClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = ? WHERE id IN (
+		SELECT id FROM deliveries WHERE status = 'PENDING' AND subscription_id = ? AND next_attempt_at <= ?
+		ORDER BY next_attempt_at, sequence LIMIT ?)
+		RETURNING id, subscription_id, event_id, attempt_count, test`
+	// The head of the line is the oldest delivery without an outcome; while it
+	// waits for its next attempt or is under way, so do all behind it.
+	sqliteClaimHead = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = ? WHERE id = (
+		SELECT id FROM deliveries WHERE status IN ('PENDING', 'IN_PROGRESS') AND subscription_id = ?
+		ORDER BY sequence LIMIT 1) AND status = 'PENDING' AND next_attempt_at <= ?
+		RETURNING id, subscription_id, event_id, attempt_count, test`
+	sqliteExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0, next_attempt_at = ? WHERE status = 'IN_PROGRESS' AND leased_until < ?"
+	sqliteRelease = "UPDATE deliveries SET status = 'PENDING', leased_until = 0, next_attempt_at = ? WHERE id = ? AND status = 'IN_PROGRESS' AND leased_until = ?"
+	// A delivery to try again waits, or is held if its subscription was paused meanwhile.
+	sqliteRecord = `UPDATE deliveries SET
+		status = CASE WHEN ?1 = 'PENDING' AND EXISTS (SELECT 1 FROM event_subscriptions s WHERE s.id = subscription_id AND NOT s.active) THEN 'HELD' ELSE ?1 END,
+		attempt_count = ?2, next_attempt_at = ?3, leased_until = 0, last_error = ?4, updated_at = ?5
+		WHERE id = ?6 AND status = 'IN_PROGRESS' AND leased_until = ?7`
+	sqliteFailing = "UPDATE event_subscriptions SET failing_since = ? WHERE id = ? AND failing_since = 0"
+	sqliteHealthy = "UPDATE event_subscriptions SET failing_since = 0 WHERE id = ? AND failing_since <> 0"
+)
+
+// deliveryFields is how many fields sqliteInsertDeliveries sets.
+const deliveryFields = 11
+
+// insertSizes are how many rows one INSERT carries, largest first. Fewer rows
+// cost more calls; beyond 50 nothing more was gained when measured.
+var insertSizes = [...]int{50, 10, 1}
+
+// sqliteHot runs the hot statements on the one writing connection, each
+// prepared once.
+type sqliteHot struct {
+	db *sql.DB
+
+	mu         sync.Mutex
+	statements map[string]*sql.Stmt // nil until the schema is there to prepare them
+}
+
+func (h *sqliteHot) prepare(ctx context.Context) (map[string]*sql.Stmt, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.statements != nil {
+		return h.statements, nil
+	}
+	queries := []string{
+		sqliteInsertAttempt, sqliteLog, sqliteDefinitions, sqliteAdvance, sqliteClaim, sqliteClaimHead,
+		sqliteExpire, sqliteRelease, sqliteRecord, sqliteFailing, sqliteHealthy,
+	}
+	for _, n := range insertSizes {
+		queries = append(queries, sqliteInsertEvents+rows(n, eventFields), sqliteInsertDeliveries+rows(n, deliveryFields))
+	}
+	statements := make(map[string]*sql.Stmt, len(queries))
+	for _, q := range queries {
+		st, err := h.db.PrepareContext(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("prepare: %w", err)
+		}
+		statements[q] = st
+	}
+	h.statements = statements
+	return statements, nil
+}
+
+// rows is the VALUES of n rows with so many fields.
+func rows(n, fields int) string {
+	return strings.TrimSuffix(strings.Repeat("("+list(fields)+"),", n), ",")
+}
+
+// sqliteTx is an open transaction with the prepared statements.
+type sqliteTx struct {
+	*sql.Tx
+	statements map[string]*sql.Stmt
+}
+
+func (h *sqliteHot) open(ctx context.Context) (*sqliteTx, error) {
+	statements, err := h.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := h.db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return &sqliteTx{tx, statements}, nil
+}
+
+// in runs f in a transaction.
+func (h *sqliteHot) in(ctx context.Context, f func(*sqliteTx) error) error {
+	tx, err := h.open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		tx.rollback(ctx)
+		return err
+	}
+	return tx.Commit()
+}
+
+func (t *sqliteTx) exec(ctx context.Context, query string, args ...any) error {
+	_, err := t.StmtContext(ctx, t.statements[query]).ExecContext(ctx, args...)
+	return err
+}
+
+// insert runs an INSERT for n rows, in as few statements as the sizes allow.
+func (t *sqliteTx) insert(ctx context.Context, query string, fields, n int, row func(args []any, i int) []any) error {
+	args := make([]any, 0, min(n, insertSizes[0])*fields)
+	i := 0
+	for _, size := range insertSizes {
+		for n-i >= size {
+			args = args[:0]
+			for range size {
+				args = row(args, i)
+				i++
+			}
+			if err := t.exec(ctx, query+rows(size, fields), args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (h *sqliteHot) begin(ctx context.Context) (appendTx, error) { return h.open(ctx) }
+
+func (t *sqliteTx) commit(context.Context) error { return t.Commit() }
+
+func (t *sqliteTx) rollback(context.Context) { _ = t.Rollback() } // what failed is told already
+
+func (t *sqliteTx) lockLogs(ctx context.Context, projects []hark.ID) (map[hark.ID]*logRow, int64, error) {
+	logs := make(map[hark.ID]*logRow, len(projects))
+	for _, id := range projects {
+		var l logRow
+		switch err := t.StmtContext(ctx, t.statements[sqliteLog]).QueryRowContext(ctx, id).Scan(&l.last, &l.version); err {
+		case nil:
+			logs[id] = &l
+		case sql.ErrNoRows:
+		default:
+			return nil, 0, err
+		}
+	}
+	var definitions int64
+	err := t.StmtContext(ctx, t.statements[sqliteDefinitions]).QueryRowContext(ctx).Scan(&definitions)
+	return logs, definitions, err
+}
+
+func (t *sqliteTx) findKeys(ctx context.Context, project hark.ID, keys []string, since hark.Time) ([]*hark.Event, error) {
+	rows, err := t.QueryContext(ctx, "SELECT "+eventColumns+" FROM events WHERE project_id = ? AND idempotency_key <> '' AND idempotency_key IN ("+
+		list(len(keys))+") AND published_at >= ? ORDER BY sequence", append(append([]any{project}, anys(keys)...), since)...)
+	if err != nil {
+		return nil, err
+	}
+	return scanEvents(rows, 0)
+}
+
+func (t *sqliteTx) insertEvents(ctx context.Context, events []*hark.Event) error {
+	return t.insert(ctx, sqliteInsertEvents, eventFields, len(events), func(args []any, i int) []any {
+		e := events[i]
+		return append(args, e.ID[:], e.ProjectID[:], e.Sequence, e.DefinitionID[:], e.SourceService, e.ResourceType, e.OperationType,
+			e.Environment, e.Path, []byte(e.Payload), e.Actor, int64(e.OccurredAt), int64(e.PublishedAt), e.IdempotencyKey)
+	})
+}
+
+func (t *sqliteTx) insertDeliveries(ctx context.Context, ds []newDelivery) error {
+	return t.insert(ctx, sqliteInsertDeliveries, deliveryFields, len(ds), func(args []any, i int) []any {
+		d := &ds[i]
+		return append(args, d.id[:], d.project[:], d.subscription[:], d.event[:], d.sequence, string(d.status), d.reason,
+			int64(d.next), int64(d.leased), int64(d.created), int64(d.created))
+	})
+}
+
+func (t *sqliteTx) advance(ctx context.Context, project hark.ID, last int64) error {
+	return t.exec(ctx, sqliteAdvance, last, project[:])
+}
+
+func (h *sqliteHot) expire(ctx context.Context, now hark.Time) error {
+	return h.in(ctx, func(tx *sqliteTx) error { return tx.exec(ctx, sqliteExpire, int64(now), int64(now)) })
+}
+
+func (h *sqliteHot) claim(ctx context.Context, wants []hark.Want, now, until hark.Time) (cs []claimed, err error) {
+	err = h.in(ctx, func(tx *sqliteTx) error {
+		for _, w := range wants {
+			query, args := sqliteClaim, []any{int64(until), w.Subscription[:], int64(now), w.N}
+			if w.Ordered {
+				query, args = sqliteClaimHead, args[:3]
+			}
+			rows, err := tx.StmtContext(ctx, tx.statements[query]).QueryContext(ctx, args...)
+			if err != nil {
+				return err
+			}
+			for rows.Next() {
+				var c claimed
+				if err := rows.Scan(&c.id, &c.subscription, &c.event, &c.attempts, &c.test); err != nil {
+					_ = rows.Close() // the scan's error is the one to tell
+					return err
+				}
+				cs = append(cs, c)
+			}
+			if err := rows.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return cs, err
+}
+
+func (h *sqliteHot) release(ctx context.Context, ds []*hark.Delivery, now hark.Time) error {
+	return h.in(ctx, func(tx *sqliteTx) error {
+		for _, d := range ds {
+			if err := tx.exec(ctx, sqliteRelease, int64(now), d.ID[:], int64(d.LeasedUntil)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (h *sqliteHot) record(ctx context.Context, outcomes []*hark.Attempt, now hark.Time) error {
+	return h.in(ctx, func(tx *sqliteTx) error {
+		record := tx.StmtContext(ctx, tx.statements[sqliteRecord])
+		attempt := tx.StmtContext(ctx, tx.statements[sqliteInsertAttempt])
+		for _, a := range outcomes {
+			d := a.Delivery
+			res, err := record.ExecContext(ctx, string(a.Status), d.Attempt, int64(a.NextAt), a.Error, int64(now), d.ID[:], int64(d.LeasedUntil))
+			if err != nil {
+				return err
+			}
+			// No row: the lease was lost, and another worker's outcome counts.
+			if n, err := res.RowsAffected(); err != nil || n == 0 {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if _, err := attempt.ExecContext(ctx, d.ID[:], d.SubscriptionID[:], d.Attempt, int64(a.StartedAt),
+				int64(a.Duration), a.StatusCode, a.ResponseBody, a.Error); err != nil {
+				return err
+			}
+		}
+		for id, failed := range lastOutcomes(outcomes) {
+			query, args := sqliteHealthy, []any{id[:]}
+			if failed {
+				query, args = sqliteFailing, []any{int64(now), id[:]}
+			}
+			if err := tx.exec(ctx, query, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
