@@ -1,0 +1,227 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hark-events/hark"
+)
+
+// fullLook is the number of ends of the queue to be reached until all of it was
+// looked at, from wherever the look starts.
+const fullLook = 2
+
+// fill starts what can start now.
+func (w *Worker) fill(ctx context.Context) error {
+	for ctx.Err() == nil {
+		more, err := w.lookUp(ctx)
+		if err != nil {
+			return err
+		}
+		round := w.next()
+		if len(round) == 0 && !more {
+			return nil
+		}
+		if err := w.load(ctx, round); err != nil {
+			w.putBack(round)
+			return err
+		}
+		if err := w.claim(ctx, round); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookUp asks the queue for one page of those who are due, if a look is owed
+// and the worker has not enough to do already. Pages go round and round over
+// the subscriptions, so none is overlooked however many are due. It tells
+// whether another page is owed.
+func (w *Worker) lookUp(ctx context.Context) (more bool, err error) {
+	limit := w.conf.Concurrency
+	w.mu.Lock()
+	if w.look == 0 || w.free == 0 || len(w.ready) >= limit {
+		w.mu.Unlock()
+		return false, nil
+	}
+	owed, after := w.look, w.after
+	w.look = 0 // a Wake from here on asks for another look
+	w.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	ids, err := w.queue.Due(ctx, after, limit)
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case err != nil:
+		w.look = fullLook
+		return false, fmt.Errorf("due: %w", err)
+	case len(ids) >= limit:
+		w.after = ids[len(ids)-1]
+	case after.IsZero(): // all in one page
+		owed = 0
+	default:
+		w.after = hark.ID{}
+		owed--
+	}
+	w.look = max(w.look, owed)
+	for _, id := range ids {
+		l := w.line(id)
+		l.backlog = true
+		w.enqueue(l)
+	}
+	return w.look > 0, nil
+}
+
+// next takes the lines whose turn it is: no more than there are free slots.
+func (w *Worker) next() []*line {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.unrecorded >= unrecordedPerSlot*w.conf.Concurrency {
+		return nil
+	}
+	n := min(len(w.ready), w.free)
+	round := append([]*line(nil), w.ready[:n]...)
+	w.ready = w.ready[:copy(w.ready, w.ready[n:])]
+	return round
+}
+
+// putBack queues lines anew that next took.
+func (w *Worker) putBack(round []*line) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range round {
+		l.queued = false
+		w.settle(l)
+	}
+}
+
+// load loads the subscriptions of those lines that have none. One that cannot
+// be loaded for good is claimed all the same, so that its deliveries tell why.
+func (w *Worker) load(ctx context.Context, round []*line) error {
+	for _, l := range round {
+		w.mu.Lock()
+		cold := l.sub == nil
+		w.mu.Unlock()
+		if !cold {
+			continue
+		}
+		s, err := w.subscription(ctx, l.id)
+		if _, final := errors.AsType[*hark.Error](err); err != nil && !final {
+			return err
+		}
+		w.mu.Lock()
+		l.sub, l.missing = s, err != nil
+		w.mu.Unlock()
+	}
+	return nil
+}
+
+// subscription loads s. An error that is final is a *hark.Error in its chain.
+func (w *Worker) subscription(ctx context.Context, id hark.ID) (*hark.Subscription, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	s, err := w.queue.Subscription(ctx, id)
+	if err == nil {
+		return s, nil
+	}
+	e, final := errors.AsType[*hark.Error](err)
+	switch {
+	case !final:
+		return nil, fmt.Errorf("subscription: %w", err)
+	case e.Code == hark.NotFound:
+		return nil, Permanent(&hark.Error{Code: e.Code, Message: "the subscription does not exist any more"})
+	}
+	return nil, &hark.Error{Code: e.Code, Message: e.Message} // the cause is for nobody's eyes
+}
+
+// claim leases deliveries for the lines of a round and starts them.
+func (w *Worker) claim(ctx context.Context, round []*line) error {
+	wants, lease := w.wants(round)
+	if len(wants) == 0 {
+		return nil
+	}
+	// Not cut by the end of ctx: what was leased must be known, to be given back.
+	claimCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queueTimeout)
+	defer cancel()
+	ds, err := w.queue.Claim(claimCtx, wants, lease)
+	if err != nil {
+		w.giveUp(wants)
+		return fmt.Errorf("claim: %w", err)
+	}
+	return w.release(ctx, w.launch(ctx, wants, ds))
+}
+
+// wants takes slots for the lines of a round.
+func (w *Worker) wants(round []*line) (wants []Want, lease time.Duration) {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, l := range round {
+		l.queued = false
+		n := w.room(l, len(round)-i)
+		if l.paced() {
+			starts := l.starts(now)
+			if starts == 0 {
+				w.park(l, now)
+			}
+			n = min(n, starts)
+		}
+		if n == 0 {
+			continue // its own next attempt to end, or the next look, brings it back
+		}
+		w.take(l, n)
+		want := Want{Subscription: l.id, N: n}
+		timeout := hark.DefaultTimeout
+		if l.sub != nil {
+			want.Ordered, timeout = l.sub.Ordered, l.sub.Timeout
+		}
+		lease = max(lease, Lease(timeout))
+		wants = append(wants, want)
+	}
+	return wants, lease
+}
+
+// launch starts claimed deliveries and returns those that must go back: claimed
+// under an outdated copy of the subscription, whose order and bounds may differ
+// by now, or too late, in a drain.
+func (w *Worker) launch(ctx context.Context, wants []Want, ds []*hark.Delivery) (back []*hark.Delivery) {
+	now := time.Now()
+	got := make(map[hark.ID]int, len(wants))
+	started := make(map[hark.ID]int, len(wants))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, d := range ds {
+		l := w.lines[d.SubscriptionID]
+		got[d.SubscriptionID]++
+		if l == nil || ctx.Err() != nil || l.outdated(d.SubscriptionVersion) {
+			back = append(back, d)
+			continue
+		}
+		started[d.SubscriptionID]++
+		w.spawn(l, l.sub, d, l.start(now))
+	}
+	for _, want := range wants {
+		l := w.lines[want.Subscription]
+		l.backlog = got[want.Subscription] >= want.N || got[want.Subscription] > started[want.Subscription]
+		w.give(l, want.N-started[want.Subscription])
+		l.missing = false // load it again next time
+		w.settle(l)
+	}
+	return back
+}
+
+// giveUp undoes wants.
+func (w *Worker) giveUp(wants []Want) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, want := range wants {
+		l := w.lines[want.Subscription]
+		w.give(l, want.N)
+		w.settle(l)
+	}
+}

@@ -1,0 +1,74 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/hark-events/hark"
+)
+
+// Reserve takes a slot for one delivery of a subscription that is about to be
+// committed, already leased to this node for Lease(timeout): the common case,
+// which needs no claim. Each slot must end in Start or Unreserve.
+//
+// It is false when there is no room, when the worker does not run, and when the
+// delivery must take its turn in the queue: the worker has not delivered to
+// this version of the subscription yet, knows of older work or a failure, or
+// the subscription is ordered or paced. The delivery is then committed as due
+// and unleased, and Wake called.
+func (w *Worker) Reserve(subscription hark.ID, version int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state != running {
+		return false
+	}
+	l := w.known(subscription)
+	if l == nil {
+		return false
+	}
+	if l.backlog || l.failing || l.sub == nil || l.sub.Version != version || l.sub.Ordered || l.paced() || w.room(l, 1) == 0 {
+		w.settle(l)
+		return false
+	}
+	w.take(l, 1)
+	return true
+}
+
+// Start begins the attempts of deliveries that were reserved and are committed.
+func (w *Worker) Start(ds []*hark.Delivery) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, d := range ds {
+		// A line with a slot taken is a busy one. Its copy may be newer by now
+		// than what the delivery was matched with; none at all is loaded anew.
+		l := w.lines[d.SubscriptionID]
+		if l == nil || l.inFlight == 0 || w.spawn == nil {
+			panic("delivery: Start without Reserve")
+		}
+		if w.state == done {
+			w.give(l, 1) // past the drain: the lease runs out
+			continue
+		}
+		w.spawn(l, l.sub, d, time.Time{})
+	}
+}
+
+// Unreserve gives back n slots that Reserve took: their transaction failed.
+func (w *Worker) Unreserve(subscription hark.ID, n int) {
+	w.mu.Lock()
+	l := w.lines[subscription]
+	if l == nil || l.inFlight < n {
+		w.mu.Unlock()
+		panic("delivery: Unreserve without Reserve")
+	}
+	w.give(l, n)
+	w.settle(l)
+	w.checkDrained()
+	again := w.waiting()
+	w.mu.Unlock()
+	if again {
+		w.signal()
+	}
+}
+
+// waiting tells whether the loop has something to do once a slot is free.
+func (w *Worker) waiting() bool { return len(w.ready) > 0 || w.look > 0 }

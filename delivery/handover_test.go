@@ -1,0 +1,141 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/delivery/deliverytest"
+)
+
+// warm makes a subscription to which the worker has delivered once.
+func warm(t *testing.T, q *deliverytest.Queue, w *delivery.Worker, change func(*hark.Subscription)) *hark.Subscription {
+	t.Helper()
+	s := subscribe(q, change)
+	q.Add(s.ID, deliverytest.Event(), 1, 0)
+	w.Wake()
+	time.Sleep(time.Second)
+	return s
+}
+
+func TestHandOverNeedsNoClaim(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var q deliverytest.Queue
+		w, stop := start(t, &q, func(context.Context, *hark.Subscription, *hark.Delivery) (delivery.Receipt, error) {
+			return ok, nil
+		}, delivery.Config{})
+		s := warm(t, &q, w, nil)
+		claims := q.Calls("Claim")
+		for range 5 {
+			if !w.Reserve(s.ID, s.Version) {
+				t.Fatal("no slot")
+			}
+		}
+		w.Unreserve(s.ID, 2) // a transaction that failed
+		w.Start(q.Add(s.ID, deliverytest.Event(), 3, delivery.Lease(s.Timeout)))
+		synctest.Wait()
+		for _, r := range q.Rows(s.ID) {
+			if r.Status != hark.Succeeded {
+				t.Errorf("a delivery is %s", r.Status)
+			}
+		}
+		if got := q.Calls("Claim"); got != claims {
+			t.Errorf("%d claims", got-claims)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if w.Reserve(s.ID, s.Version) {
+			t.Error("a slot in a worker that has ended")
+		}
+	})
+}
+
+func TestReserveRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*hark.Subscription)
+		before func(*deliverytest.Queue, *delivery.Worker, *hark.Subscription)
+		want   bool
+	}{
+		"nothing to refuse":  {want: true},
+		"ordered":            {change: func(s *hark.Subscription) { s.Ordered = true }},
+		"paced":              {change: func(s *hark.Subscription) { s.MaxPerSecond = 100 }},
+		"failing":            {change: func(s *hark.Subscription) { s.Endpoint = "fails" }},
+		"another version":    {before: func(_ *deliverytest.Queue, _ *delivery.Worker, s *hark.Subscription) { s.Version++ }},
+		"never delivered to": {before: func(_ *deliverytest.Queue, _ *delivery.Worker, s *hark.Subscription) { s.ID = hark.NewID() }},
+		"full": {change: func(s *hark.Subscription) { s.MaxInFlight = 2 }, before: func(_ *deliverytest.Queue, w *delivery.Worker, s *hark.Subscription) {
+			w.Reserve(s.ID, s.Version)
+			w.Reserve(s.ID, s.Version)
+		}},
+		"older work waits": {change: func(s *hark.Subscription) { s.Endpoint = "slow"; s.MaxInFlight = 2 },
+			before: func(q *deliverytest.Queue, w *delivery.Worker, s *hark.Subscription) {
+				q.Add(s.ID, deliverytest.Event(), 4, 0)
+				w.Wake()
+				time.Sleep(1500 * time.Millisecond) // the first two have ended, the others run
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var q deliverytest.Queue
+				w, stop := start(t, &q, func(_ context.Context, s *hark.Subscription, _ *hark.Delivery) (delivery.Receipt, error) {
+					switch s.Endpoint {
+					case "fails":
+						return ok, errors.New("answered 500")
+					case "slow":
+						time.Sleep(time.Second)
+					}
+					return ok, nil
+				}, delivery.Config{DrainTimeout: time.Second})
+				s := *warm(t, &q, w, tt.change)
+				time.Sleep(time.Second)
+				if tt.before != nil {
+					tt.before(&q, w, &s)
+				}
+				if got := w.Reserve(s.ID, s.Version); got != tt.want {
+					t.Errorf("Reserve is %v", got)
+				}
+				_ = stop() // what is reserved here never starts
+			})
+		})
+	}
+}
+
+func TestConcurrentHandOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var q deliverytest.Queue
+		var done atomic.Int32
+		w, stop := start(t, &q, func(context.Context, *hark.Subscription, *hark.Delivery) (delivery.Receipt, error) {
+			done.Add(1)
+			return ok, nil
+		}, delivery.Config{Concurrency: 8})
+		s := warm(t, &q, w, nil)
+		publish := func() {
+			for range 500 {
+				if w.Reserve(s.ID, s.Version) {
+					w.Start(q.Add(s.ID, deliverytest.Event(), 1, delivery.Lease(s.Timeout)))
+				} else {
+					q.Add(s.ID, deliverytest.Event(), 1, 0)
+					w.Wake()
+				}
+			}
+		}
+		go publish()
+		go publish()
+		time.Sleep(10 * time.Second)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if done.Load() != 1001 {
+			t.Errorf("%d attempts for 1001 deliveries", done.Load())
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/hark-events/hark"
+)
+
+// paceAhead is how far ahead a paced subscription's deliveries are claimed, so
+// that a thousand a second do not mean a thousand claims a second.
+const paceAhead = 100 * time.Millisecond
+
+// A line is what the worker knows of one subscription. All of it is under the
+// worker's lock.
+type line struct {
+	id      hark.ID
+	sub     *hark.Subscription // nil: to be loaded before the next claim
+	missing bool               // it cannot be loaded: claimed all the same, for its deliveries to tell
+	asked   int64              // the version for which it was loaded again
+
+	inFlight int  // slots taken
+	backlog  bool // the queue has, or may have, more that is due
+	failing  bool // the last attempt failed
+	queued   bool // in Worker.ready
+	parked   bool // until its pace lets it start again
+
+	nextStart time.Time // with a pace: no attempt starts before
+}
+
+// limit bounds what l may have in flight.
+func (l *line) limit() int {
+	switch {
+	case l.sub == nil:
+		return hark.DefaultMaxInFlight
+	case l.sub.Ordered:
+		return 1
+	case l.sub.MaxInFlight <= 0:
+		return hark.DefaultMaxInFlight
+	}
+	return l.sub.MaxInFlight
+}
+
+func (l *line) paced() bool { return l.sub != nil && l.sub.MaxPerSecond > 0 }
+
+func (l *line) interval() time.Duration { return time.Second / time.Duration(l.sub.MaxPerSecond) }
+
+// starts is how many attempts the pace lets start from now on within paceAhead:
+// none while those claimed before fill half of it.
+func (l *line) starts(now time.Time) int {
+	first := max(0, l.nextStart.Sub(now))
+	if first > paceAhead/2 {
+		return 0
+	}
+	return 1 + int((paceAhead-first)/max(l.interval(), 1))
+}
+
+// outdated tells whether the copy is older than version, and drops it then. A
+// queue that goes on giving an older copy gets its way.
+func (l *line) outdated(version int64) bool {
+	switch {
+	case l.missing:
+		return false
+	case l.sub != nil && (l.sub.Version >= version || l.asked == version):
+		return false
+	}
+	l.sub, l.asked = nil, version
+	return true
+}
+
+// start takes the next moment at which the pace lets an attempt start. What was
+// not used before is lost: there is no burst.
+func (l *line) start(now time.Time) time.Time {
+	if !l.paced() {
+		return now
+	}
+	at := l.nextStart
+	if at.Before(now) {
+		at = now
+	}
+	l.nextStart = at.Add(l.interval())
+	return at
+}
+
+// line returns the line of a subscription as a busy one, made if need be.
+func (w *Worker) line(id hark.ID) *line {
+	if l := w.known(id); l != nil {
+		return l
+	}
+	l := &line{id: id}
+	w.lines[id] = l
+	return l
+}
+
+// known is line for a subscription that was seen before, else nil.
+func (w *Worker) known(id hark.ID) *line {
+	if l, ok := w.lines[id]; ok {
+		return l
+	}
+	l, ok := w.idle.Get(id)
+	if !ok {
+		return nil
+	}
+	w.idle.Remove(id)
+	w.lines[id] = l
+	return l
+}
+
+// room is how many more l may take when sharers subscriptions want slots: never
+// more than an equal share of what is free and its own together, with one share
+// left for whoever comes next.
+func (w *Worker) room(l *line, sharers int) int {
+	if w.free == 0 || w.unrecorded >= unrecordedPerSlot*w.conf.Concurrency {
+		return 0
+	}
+	share := max(1, (l.inFlight+w.free)/(sharers+1))
+	return max(0, min(l.limit(), share)-l.inFlight)
+}
+
+// take and give move n slots to l and back.
+func (w *Worker) take(l *line, n int) { l.inFlight += n; w.free -= n }
+func (w *Worker) give(l *line, n int) { l.inFlight -= n; w.free += n }
+
+// settle puts l, after a turn, where it belongs: among the ready while it has
+// work and room, among the idle when it has nothing at all. While a look is
+// owed, others may wait that we do not know of: then l gets its next turn when
+// the look comes round to it.
+func (w *Worker) settle(l *line) {
+	switch {
+	case l.queued || l.parked || w.state != running && l.backlog:
+	case l.backlog && l.inFlight < l.limit():
+		if w.look > 0 {
+			w.look = fullLook
+			return
+		}
+		w.enqueue(l)
+	case !l.backlog && l.inFlight == 0:
+		delete(w.lines, l.id)
+		w.idle.Add(l.id, l)
+	}
+}
+
+// enqueue puts l, which has work, among the ready if it has room.
+func (w *Worker) enqueue(l *line) {
+	if !l.queued && !l.parked && l.inFlight < l.limit() {
+		l.queued = true
+		w.ready = append(w.ready, l)
+	}
+}
+
+// park keeps l out of the ready until its pace lets it start again.
+func (w *Worker) park(l *line, now time.Time) {
+	l.parked = true
+	time.AfterFunc(l.nextStart.Add(-paceAhead/2).Sub(now), func() {
+		w.mu.Lock()
+		l.parked = false
+		w.settle(l)
+		w.mu.Unlock()
+		w.signal()
+	})
+}

@@ -1,0 +1,260 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/internal/batch"
+)
+
+const (
+	// pollEvery is how often the worker looks for due deliveries by itself.
+	pollEvery = time.Second
+	// keptLines is how many idle subscriptions are remembered, credentials opened.
+	keptLines = 10_000
+	// unrecordedPerSlot bounds the outcomes that wait to be recorded: when the
+	// database is slower than the subscribers, no attempt starts beyond it.
+	unrecordedPerSlot = 4
+	// recordMax is the most outcomes in one transaction, recordBytes the most text.
+	recordMax   = 1000
+	recordBytes = 4 << 20
+	// queueTimeout bounds each call of the queue.
+	queueTimeout = 10 * time.Second
+	// drainGrace is how long cut attempts may take to end.
+	drainGrace = 5 * time.Second
+)
+
+// Config tunes a Worker. The zero value of a field means its default.
+type Config struct {
+	Concurrency  int           // attempts in flight; default 256
+	DrainTimeout time.Duration // how long attempts in flight may go on after the end; default 20s
+
+	// Observe, if set, is called before each attempt. The context that it
+	// returns is the attempt's; the func, if not nil, is told what came of it, nil
+	// if the end of the drain cut it.
+	Observe func(ctx context.Context, s *hark.Subscription, d *hark.Delivery) (context.Context, func(*hark.Attempt))
+}
+
+// A Worker makes the attempts that are due, fairly over subscriptions: each has
+// its own bound in flight and its own pace, and none may take more than its
+// share of the slots while others wait.
+type Worker struct {
+	queue    Queue
+	drivers  Drivers
+	log      *slog.Logger
+	conf     Config
+	outcomes *batch.Group[*hark.Attempt]
+	kick     chan struct{} // there may be something to do
+
+	mu         sync.Mutex
+	state      state
+	free       int                            // slots
+	unrecorded int                            // attempts that ended, outcomes not stored yet
+	lines      map[hark.ID]*line              // the busy ones
+	idle       *simplelru.LRU[hark.ID, *line] // the others: a line is in one of both
+	ready      []*line                        // due and with room, first come first served
+	look       int                            // passes over the queue that are owed, see lookUp
+	after      hark.ID                        // where the next look starts
+	nextDue    hark.Time                      // the soonest retry we know of; 0: none
+	cut        []*hark.Delivery               // attempts that the end of the drain cut
+	drained    chan struct{}                  // closed when draining and nothing is left
+
+	// spawn starts an attempt at the given time under Run's context; nil before Run.
+	spawn func(l *line, s *hark.Subscription, d *hark.Delivery, at time.Time)
+}
+
+type state int
+
+const (
+	fresh state = iota
+	running
+	draining
+	done
+)
+
+var (
+	errDrained = errors.New("hark is shutting down")
+	errOnce    = errors.New("a worker runs once")
+)
+
+// NewWorker makes a Worker; Run starts it.
+func NewWorker(q Queue, d Drivers, log *slog.Logger, c Config) *Worker {
+	if c.Concurrency <= 0 {
+		c.Concurrency = 256
+	}
+	if c.DrainTimeout <= 0 {
+		c.DrainTimeout = 20 * time.Second
+	}
+	idle, _ := simplelru.NewLRU[hark.ID, *line](keptLines, nil) // fails for a size below 1 only
+	w := &Worker{
+		queue: q, drivers: d, log: log, conf: c,
+		kick:  make(chan struct{}, 1),
+		free:  c.Concurrency,
+		lines: make(map[hark.ID]*line),
+		idle:  idle,
+	}
+	w.drained = make(chan struct{})
+	w.outcomes = batch.New(recordMax, recordBytes, outcomeSize, w.commit)
+	return w
+}
+
+// Wake hints that something is due. It never blocks.
+func (w *Worker) Wake() {
+	w.mu.Lock()
+	w.look = fullLook
+	w.mu.Unlock()
+	w.signal()
+}
+
+// signal makes the loop go round once more.
+func (w *Worker) signal() {
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Run makes attempts until ctx ends. Then it claims nothing more, lets the
+// attempts in flight finish for up to DrainTimeout, cuts those that remain and
+// gives them back uncounted. Trouble with the queue is logged and tried again.
+// A Worker runs once.
+func (w *Worker) Run(ctx context.Context) error {
+	attempts, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	w.mu.Lock()
+	if w.state != fresh {
+		w.mu.Unlock()
+		return errOnce
+	}
+	w.state, w.look = running, fullLook
+	w.spawn = func(l *line, s *hark.Subscription, d *hark.Delivery, at time.Time) {
+		go w.attempt(attempts, l, s, d, at)
+	}
+	w.mu.Unlock()
+
+	w.loop(ctx)
+	return w.drain(ctx, cut)
+}
+
+func (w *Worker) loop(ctx context.Context) {
+	timer := time.NewTimer(pollEvery)
+	defer timer.Stop()
+	var pause time.Duration // after trouble with the queue
+	polled := time.Now()
+	for ctx.Err() == nil {
+		if err := w.fill(ctx); err != nil && ctx.Err() == nil {
+			pause = min(max(2*pause, 100*time.Millisecond), 5*time.Second)
+			w.log.ErrorContext(ctx, "delivery.queue", "err", err, "retry_in", pause)
+			wait(ctx, pause)
+			continue
+		}
+		pause = 0
+		next := w.nextPoll(polled)
+		timer.Reset(time.Until(next))
+		select {
+		case <-ctx.Done():
+		case <-w.kick:
+		case <-timer.C:
+		}
+		if now := time.Now(); !now.Before(next) { // under load there is always a kick first
+			polled = now
+			w.poll(now)
+		}
+	}
+}
+
+// nextPoll is when to look by ourselves: a second after the last time, or when
+// the next retry that we know of is due.
+func (w *Worker) nextPoll(last time.Time) time.Time {
+	next := last.Add(pollEvery)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if due := w.nextDue.Time(); w.nextDue != 0 && due.Before(next) {
+		return due
+	}
+	return next
+}
+
+// poll asks for a look.
+func (w *Worker) poll(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.look = fullLook
+	if !w.nextDue.Time().After(now) {
+		w.nextDue = 0
+	}
+}
+
+// drain ends the worker: see Run.
+func (w *Worker) drain(ctx context.Context, cut context.CancelCauseFunc) error {
+	ctx = context.WithoutCancel(ctx)
+	w.mu.Lock()
+	w.state = draining
+	w.checkDrained()
+	w.mu.Unlock()
+	if !w.awaitDrained(w.conf.DrainTimeout) {
+		cut(errDrained)
+		w.awaitDrained(drainGrace)
+	}
+	w.mu.Lock()
+	w.state = done
+	left, back := w.conf.Concurrency-w.free+w.unrecorded, w.cut
+	w.cut = nil
+	w.mu.Unlock()
+	if err := w.release(ctx, back); err != nil {
+		return err // their leases run out
+	}
+	if left > 0 {
+		return fmt.Errorf("%d attempts did not end in time: others make them when their leases have run out", left)
+	}
+	return nil
+}
+
+func (w *Worker) awaitDrained(d time.Duration) bool {
+	select {
+	case <-w.drained:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+// checkDrained is called with the lock held whenever a slot or an outcome goes.
+func (w *Worker) checkDrained() {
+	if w.state == draining && w.free == w.conf.Concurrency && w.unrecorded == 0 {
+		w.state = done
+		close(w.drained)
+	}
+}
+
+func (w *Worker) release(ctx context.Context, ds []*hark.Delivery) error {
+	if len(ds) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queueTimeout)
+	defer cancel()
+	if err := w.queue.Release(ctx, ds); err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	return nil
+}
+
+// wait waits for d or the end of ctx.
+func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
