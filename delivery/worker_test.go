@@ -327,4 +327,3 @@ func TestMissingSubscriptionIsADeadLetter(t *testing.T) {
 		}
 	})
 }
-

@@ -50,8 +50,7 @@ func (q *Queue) Subscribe(s *hark.Subscription) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.subs == nil {
-		q.subs, q.rows = map[hark.ID]*hark.Subscription{}, map[hark.ID]*Row{}
-		q.lines, q.calls = map[hark.ID][]*Row{}, map[string]int{}
+		q.subs, q.rows, q.lines = map[hark.ID]*hark.Subscription{}, map[hark.ID]*Row{}, map[hark.ID][]*Row{}
 	}
 	if _, ok := q.subs[s.ID]; !ok {
 		q.ids = append(q.ids, s.ID)
@@ -127,6 +126,9 @@ func (q *Queue) enter(ctx context.Context, method string) error {
 		}
 	}
 	q.mu.Lock()
+	if q.calls == nil {
+		q.calls = map[string]int{}
+	}
 	q.calls[method]++
 	return nil
 }

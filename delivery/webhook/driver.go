@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hark-events/hark"
@@ -77,7 +78,8 @@ func (dr *Driver) Deliver(ctx context.Context, s *hark.Subscription, d *hark.Del
 		// Not Set: the name goes out as the subscriber wrote it.
 		req.Header[name] = []string{value}
 		r, err := dr.send(ctx, req, started)
-		r.ResponseBody = delivery.Redact(r.ResponseBody, value)
+		_, token, _ := strings.Cut(value, " ")
+		r.ResponseBody = delivery.Redact(r.ResponseBody, value, token)
 		if r.StatusCode != http.StatusUnauthorized || renewed || !dr.auth.Renew(s, value) {
 			return r, err
 		}
