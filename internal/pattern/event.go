@@ -57,7 +57,7 @@ func checkName(s string) error {
 }
 
 // Match tells whether the pattern matches the kind.
-func (e *Event) Match(k hark.Kind) bool {
+func (e *Event) Match(k *hark.Kind) bool {
 	return (e.resource == "" || e.resource == k.ResourceType) &&
 		(e.operation == "" || e.operation == k.OperationType) &&
 		(e.source == "" || e.source == k.SourceService)

@@ -39,7 +39,7 @@ func CompileRegistration(r hark.Registration) (Registration, error) {
 // Match tells whether the event is one that the registration asks for. An event
 // without a path is none where a secretPath is asked for.
 func (r *Registration) Match(e *hark.Event) bool {
-	return r.Event.Match(e.Kind) &&
+	return r.Event.Match(&e.Kind) &&
 		(r.Environment == nil || *r.Environment == e.Environment) &&
 		(r.SecretPath == nil || r.SecretPath.Match(e.Path))
 }

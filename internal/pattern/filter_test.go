@@ -19,7 +19,7 @@ func TestEvent(t *testing.T) {
 		e, err := pattern.CompileEvent(text)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
-		} else if e.Match(update) != want {
+		} else if e.Match(&update) != want {
 			t.Errorf("%q matches: %v", text, !want)
 		}
 	}

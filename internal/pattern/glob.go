@@ -102,3 +102,28 @@ func (g Glob) Literals() (all []string, ok bool) {
 	}
 	return all, true
 }
+
+// Prefix is text that all that the glob matches begins with; it may be empty.
+func (g Glob) Prefix() string {
+	if len(g.alternatives) != 1 {
+		return ""
+	}
+	a := &g.alternatives[0]
+	if a.kind != general {
+		return a.prefix
+	}
+	var b strings.Builder
+	for i, s := range a.segments {
+		switch {
+		case s.deep:
+			return strings.TrimSuffix(b.String(), "/") // a ** may match nothing, not even its slash
+		case i > 0:
+			b.WriteByte('/')
+		}
+		if !s.literal {
+			return b.String()
+		}
+		b.WriteString(s.text)
+	}
+	return b.String()
+}

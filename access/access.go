@@ -1,0 +1,220 @@
+// Package access decides who calls and what they may see and do: identities, tokens, roles and rules.
+package access
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/store"
+)
+
+// Config tunes an Access. The zero value of a field means its default.
+type Config struct {
+	TokenTTL time.Duration // of access tokens from universal auth; default 2h
+}
+
+// Access turns tokens into viewers, viewers into compiled rules, and keeps what
+// both are made of. Its methods may be called from many goroutines.
+//
+// What it has read it keeps until the revision of access moves. Every change
+// made here raises the revision in its own transaction and holds on this node
+// at once; Run looks for the changes of other nodes twice a second. While the
+// revision can't be read, nothing kept is used for longer than a second.
+type Access struct {
+	store  *store.Store
+	log    *slog.Logger
+	conf   Config
+	fields map[string]hark.Action
+
+	cache   *cache
+	sets    *sets
+	watches watches
+	used    used
+	orphans chan struct{} // a project was deleted: its rows are to be swept
+}
+
+// New makes an Access on a migrated database. It starts nothing; see Run.
+func New(s *store.Store, log *slog.Logger, c Config) *Access {
+	if c.TokenTTL <= 0 {
+		c.TokenTTL = 2 * time.Hour
+	}
+	return &Access{
+		store: s, log: log, conf: c, fields: Fields(),
+		cache: newCache(), sets: newSets(), orphans: make(chan struct{}, 1),
+	}
+}
+
+// Intervals of Run.
+const (
+	pollEvery  = 500 * time.Millisecond
+	flushEvery = 10 * time.Second
+	tidyEvery  = time.Hour
+)
+
+// Run follows the changes of other nodes, records when tokens were used, and
+// clears away expired tokens and the rows of deleted projects, until ctx ends.
+func (a *Access) Run(ctx context.Context) error {
+	var g errgroup.Group
+	for _, job := range []struct {
+		what  string
+		every time.Duration
+		wake  <-chan struct{}
+		do    func(context.Context) error
+	}{
+		{"follow changes of access", pollEvery, nil, a.poll},
+		{"record the use of tokens", flushEvery, nil, a.flushUsed},
+		{"clear away", tidyEvery, a.orphans, a.tidy},
+	} {
+		g.Go(func() error {
+			tick := time.NewTicker(job.every)
+			defer tick.Stop()
+			for failing := false; ; {
+				err := job.do(ctx)
+				if ctx.Err() != nil {
+					return nil
+				}
+				if err != nil && !failing { // told once, not at every tick
+					a.log.Error("access: "+job.what, "err", err)
+				}
+				failing = err != nil
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-tick.C:
+				case <-job.wake:
+				}
+			}
+		})
+	}
+	err := g.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := a.flushUsed(last); err != nil {
+		a.log.Error("access: record the use of tokens", "err", err)
+	}
+	return err
+}
+
+// poll drops what is kept when the revision has moved.
+func (a *Access) poll(ctx context.Context) error {
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, fresh)
+	defer cancel()
+	revision, err := a.store.Revision(ctx, store.Access)
+	if err != nil {
+		return err
+	}
+	if a.cache.confirm(revision, asked) {
+		a.watches.wake()
+	}
+	return nil
+}
+
+// change runs f in a transaction that raises the revision. The revision's row,
+// which is taken first, makes all changes of access follow one another, so
+// what f reads stays true until it commits.
+func (a *Access) change(ctx context.Context, f func(tx *ent.Tx) error) error {
+	err := a.store.Tx(ctx, func(tx *ent.Tx) error {
+		if err := store.RaiseRevision(ctx, tx, store.Access); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+	if err != nil {
+		return classify(err)
+	}
+	a.cache.drop()
+	a.watches.wake()
+	return nil
+}
+
+// classify turns what ent says into what a caller may know.
+func classify(err error) error {
+	switch {
+	case ent.IsNotFound(err):
+		return &hark.Error{Code: hark.NotFound, Message: "there is no such record", Err: err}
+	case ent.IsConstraintError(err):
+		return &hark.Error{Code: hark.Conflict, Message: "the change conflicts with an existing record", Err: err}
+	}
+	return err
+}
+
+// watches are the live streams that wait for a change.
+type watches struct {
+	mu  sync.Mutex
+	all map[*watch]struct{}
+}
+
+type watch struct {
+	changed chan struct{}
+	expiry  *time.Timer // nil: the viewer never expires
+}
+
+// Watch tells a live stream when to ask Reauthorize again: changed is closed
+// within a second once roles, grants or tokens have changed, and when v
+// expires. It is closed at once when v is no longer what its token says, so
+// nothing is missed between authenticating and watching. Every Watch must be stopped.
+func (a *Access) Watch(v *hark.Viewer) (changed <-chan struct{}, stop func()) {
+	w := &watch{changed: make(chan struct{})}
+	a.watches.mu.Lock()
+	defer a.watches.mu.Unlock()
+	if !a.cache.current(v) || expired(v) {
+		close(w.changed)
+		return w.changed, func() {}
+	}
+	if a.watches.all == nil {
+		a.watches.all = make(map[*watch]struct{})
+	}
+	a.watches.all[w] = struct{}{}
+	if !v.ExpiresAt.IsZero() {
+		w.expiry = time.AfterFunc(time.Until(v.ExpiresAt.Time()), func() { a.watches.end(w, true) })
+	}
+	return w.changed, func() { a.watches.end(w, false) }
+}
+
+// end takes the watch out; what was out already stays as it is.
+func (ws *watches) end(w *watch, tell bool) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if _, ok := ws.all[w]; !ok {
+		return
+	}
+	delete(ws.all, w)
+	if w.expiry != nil {
+		w.expiry.Stop()
+	}
+	if tell {
+		close(w.changed)
+	}
+}
+
+// wake ends all watches.
+func (ws *watches) wake() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for w := range ws.all {
+		if w.expiry != nil {
+			w.expiry.Stop()
+		}
+		close(w.changed)
+	}
+	clear(ws.all)
+}
+
+// tidy clears away what nobody needs any more.
+func (a *Access) tidy(ctx context.Context) error {
+	if err := a.deleteExpired(ctx); err != nil {
+		return fmt.Errorf("expired tokens: %w", err)
+	}
+	if err := a.sweep(ctx); err != nil {
+		return fmt.Errorf("deleted projects: %w", err)
+	}
+	return nil
+}
