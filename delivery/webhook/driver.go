@@ -18,20 +18,21 @@ var _ delivery.Driver = (*Driver)(nil)
 
 // A Driver makes HTTP callbacks signed as in Standard Webhooks.
 type Driver struct {
-	client    *http.Client
+	transport http.RoundTripper
 	auth      *delivery.Authorizer
 	signer    delivery.Signer
 	userAgent string
 }
 
-// New makes a Driver. The client must be the guarded one; redirects are not
-// followed whatever it says. User-Agent is such as "hark/1.2.3".
+// New makes a Driver. The client must be the guarded one; of it only the
+// transport is used, so no redirect is followed and no cookie kept, whatever
+// the client says. The user agent is such as "hark/1.2.3".
 func New(client *http.Client, auth *delivery.Authorizer, signer delivery.Signer, userAgent string) *Driver {
-	c := *client
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.Jar = nil
-	c.Timeout = 0 // the attempt's context has it
-	return &Driver{client: &c, auth: auth, signer: signer, userAgent: userAgent}
+	transport := client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	return &Driver{transport: transport, auth: auth, signer: signer, userAgent: userAgent}
 }
 
 // Check implements delivery.Driver.
@@ -97,7 +98,7 @@ func (dr *Driver) send(ctx context.Context, req *http.Request, started time.Time
 	if traceparent := delivery.Traceparent(ctx); traceparent != "" {
 		req.Header["traceparent"] = []string{traceparent}
 	}
-	resp, err := dr.client.Do(req)
+	resp, err := dr.transport.RoundTrip(req)
 	if err != nil {
 		return delivery.Receipt{StatusCode: delivery.NoAnswer}, errors.New(delivery.Explain(err, during.String(), time.Since(started)))
 	}
