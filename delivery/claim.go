@@ -151,13 +151,13 @@ func (w *Worker) claim(ctx context.Context, round []*line) error {
 	ds, err := w.queue.Claim(claimCtx, wants, lease)
 	if err != nil {
 		w.giveUp(wants)
-		return fmt.Errorf("claim: %w", err)
+		return errors.Join(fmt.Errorf("claim: %w", err), w.release(ctx, ds))
 	}
 	return w.release(ctx, w.launch(ctx, wants, ds))
 }
 
 // wants takes slots for the lines of a round.
-func (w *Worker) wants(round []*line) (wants []Want, lease time.Duration) {
+func (w *Worker) wants(round []*line) (wants []hark.Want, lease time.Duration) {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -175,7 +175,7 @@ func (w *Worker) wants(round []*line) (wants []Want, lease time.Duration) {
 			continue // its own next attempt to end, or the next look, brings it back
 		}
 		w.take(l, n)
-		want := Want{Subscription: l.id, N: n}
+		want := hark.Want{Subscription: l.id, N: n}
 		timeout := hark.DefaultTimeout
 		if l.sub != nil {
 			want.Ordered, timeout = l.sub.Ordered, l.sub.Timeout
@@ -189,7 +189,7 @@ func (w *Worker) wants(round []*line) (wants []Want, lease time.Duration) {
 // launch starts claimed deliveries and returns those that must go back: claimed
 // under an outdated copy of the subscription, whose order and bounds may differ
 // by now, or too late, in a drain.
-func (w *Worker) launch(ctx context.Context, wants []Want, ds []*hark.Delivery) (back []*hark.Delivery) {
+func (w *Worker) launch(ctx context.Context, wants []hark.Want, ds []*hark.Delivery) (back []*hark.Delivery) {
 	now := time.Now()
 	got := make(map[hark.ID]int, len(wants))
 	started := make(map[hark.ID]int, len(wants))
@@ -216,7 +216,7 @@ func (w *Worker) launch(ctx context.Context, wants []Want, ds []*hark.Delivery) 
 }
 
 // giveUp undoes wants.
-func (w *Worker) giveUp(wants []Want) {
+func (w *Worker) giveUp(wants []hark.Want) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, want := range wants {

@@ -18,13 +18,15 @@ import (
 // call is made again with back-off, except where a method says otherwise.
 type Queue interface {
 	// Due lists subscriptions with a delivery due now whose circuit lets it
-	// through: at most limit of them, in the order of their ids, the first one
-	// behind after. Fewer than limit means that there is none behind those.
+	// through (of an ordered one, the head of its line): at most limit of them,
+	// in the order of their ids, the first one behind after. Fewer than limit
+	// means that there is none behind those.
 	Due(ctx context.Context, after hark.ID, limit int) ([]hark.ID, error)
 
 	// Claim leases due deliveries for lease, for each want the oldest due
 	// first. Fewer than Want.N for a subscription means that it has no more.
-	Claim(ctx context.Context, wants []Want, lease time.Duration) ([]*hark.Delivery, error)
+	// Those that come with an error are leased all the same.
+	Claim(ctx context.Context, wants []hark.Want, lease time.Duration) ([]*hark.Delivery, error)
 
 	// Record stores outcomes in one transaction. An attempt whose lease was
 	// lost (its delivery's LeasedUntil is no longer the stored one) is dropped.
@@ -39,13 +41,6 @@ type Queue interface {
 	// makes it a dead letter, any other code (credentials that cannot be
 	// opened) a failure that is tried again.
 	Subscription(ctx context.Context, id hark.ID) (*hark.Subscription, error)
-}
-
-// A Want asks for due deliveries of one subscription.
-type Want struct {
-	Subscription hark.ID
-	N            int  // at most so many
-	Ordered      bool // only the head of the line: nothing while an older delivery is unfinished
 }
 
 // A Driver makes callbacks of one protocol. Its methods are called by many

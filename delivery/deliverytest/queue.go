@@ -158,7 +158,7 @@ func (q *Queue) Due(ctx context.Context, after hark.ID, limit int) (ids []hark.I
 }
 
 // Claim implements delivery.Queue.
-func (q *Queue) Claim(ctx context.Context, wants []delivery.Want, lease time.Duration) (ds []*hark.Delivery, err error) {
+func (q *Queue) Claim(ctx context.Context, wants []hark.Want, lease time.Duration) (ds []*hark.Delivery, err error) {
 	if err := q.enter(ctx, "Claim"); err != nil {
 		return nil, err
 	}
