@@ -3,6 +3,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -75,22 +76,19 @@ func (a *Access) Run(ctx context.Context) error {
 		g.Go(func() error {
 			tick := time.NewTicker(job.every)
 			defer tick.Stop()
-			for failing := false; ; {
+			for failing := false; ctx.Err() == nil; {
 				err := job.do(ctx)
-				if ctx.Err() != nil {
-					return nil
-				}
-				if err != nil && !failing { // told once, not at every tick
+				if err != nil && !failing && ctx.Err() == nil { // told once, not at every tick
 					a.log.Error("access: "+job.what, "err", err)
 				}
 				failing = err != nil
 				select {
 				case <-ctx.Done():
-					return nil
 				case <-tick.C:
 				case <-job.wake:
 				}
 			}
+			return nil
 		})
 	}
 	err := g.Wait()
@@ -137,6 +135,9 @@ func (a *Access) change(ctx context.Context, f func(tx *ent.Tx) error) error {
 
 // classify turns what ent says into what a caller may know.
 func classify(err error) error {
+	if _, ok := errors.AsType[*hark.Error](err); ok {
+		return err // said better already
+	}
 	switch {
 	case ent.IsNotFound(err):
 		return &hark.Error{Code: hark.NotFound, Message: "there is no such record", Err: err}

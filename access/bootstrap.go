@@ -70,14 +70,15 @@ func (a *Access) EnsureAdmin(ctx context.Context, token hark.Secret) (printed ha
 		}
 		secret := newSecret()
 		hash := hashOf(secret.Reveal())
-		if err := tx.AccessToken.Create().SetIdentityID(adminID()).SetHash(hash[:]).Exec(ctx); err != nil {
+		row, err := tx.AccessToken.Create().SetIdentityID(adminID()).SetHash(hash[:]).Save(ctx)
+		if err != nil {
 			return err
 		}
 		printed = secret
-		return nil
+		return Audit(ctx, tx, "createAccessToken", row.ID.String(), nil, nil)
 	})
 	if err != nil {
-		return "", fmt.Errorf("admin: %w", err)
+		return "", fmt.Errorf("admin: %w", err) // nothing was stored, so nothing is printed
 	}
 	return printed, nil
 }

@@ -15,7 +15,11 @@ import (
 
 // headOf is the first eight bytes of a text as a number, padded with zeros.
 func headOf(s string) (h uint64) {
-	for i := range min(len(s), 8) {
+	if len(s) >= 8 { // one load
+		return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	}
+	for i := range len(s) {
 		h |= uint64(s[i]) << (i * 8)
 	}
 	return h
