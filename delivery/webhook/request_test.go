@@ -200,3 +200,24 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// A connection that switched protocols belongs to the caller: its end no longer
+// comes with that of the context.
+func TestSwitchedProtocolsDoNotHoldTheAttempt(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	defer close(release)
+	_, r, err := exchange(t, nil, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+		<-release
+	})
+	if err == nil || r.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

@@ -24,6 +24,7 @@ const maxDrain = 16 << 10
 func receipt(resp *http.Response, now time.Time) delivery.Receipt {
 	defer resp.Body.Close()
 	r := delivery.Receipt{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
+	// So too for a 101, where the body is the connection, which no context ends.
 	if resp.ContentLength == 0 {
 		return r
 	}
