@@ -74,12 +74,14 @@ func TestReserveRefuses(t *testing.T) {
 			w.Reserve(s.ID, s.Version)
 			w.Reserve(s.ID, s.Version)
 		}},
-		"older work waits": {change: func(s *hark.Subscription) { s.Endpoint = "slow"; s.MaxInFlight = 2 },
+		"older work waits": {
+			change: func(s *hark.Subscription) { s.Endpoint = "slow"; s.MaxInFlight = 2 },
 			before: func(q *deliverytest.Queue, w *delivery.Worker, s *hark.Subscription) {
 				q.Add(s.ID, deliverytest.Event(), 4, 0)
 				w.Wake()
 				time.Sleep(1500 * time.Millisecond) // the first two have ended, the others run
-			}},
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
