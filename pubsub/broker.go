@@ -39,6 +39,7 @@ type Broker interface {
 	Ping(ctx context.Context) error
 
 	// Close ends all subscriptions and gives announcements that still wait a
-	// second to leave. Closing twice is closing once.
+	// second to leave. It takes up to 5 s while the network hangs. Closing twice
+	// is closing once.
 	Close() error
 }

@@ -24,7 +24,7 @@ import (
 const (
 	wireVersion = 1
 	wireHeader  = 1 + len(hark.ID{})
-	wireMin     = 2*len(hark.ID{}) + 3 + 8 // bytes of the smallest event
+	wireMin     = 2*len(hark.ID{}) + 3 + 8                    // bytes of the smallest event
 	wireFixed   = 2*len(hark.ID{}) + 11*binary.MaxVarintLen64 // at most, of an event's ids, numbers and lengths
 )
 

@@ -8,13 +8,14 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/hark-events/hark"
-	"github.com/hark-events/hark/internal/testkit"
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/stream"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errAway = errors.New("the database is away")
 

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,8 +75,13 @@ func TestStories(t *testing.T) {
 			defer r.Close()
 			events := l.commit(3)
 			b.Publish(l.project, events[2:])
+			begin := time.Now()
 			time.AfterFunc(time.Millisecond, func() { b.Publish(l.project, events[:2]) })
 			expect(t, r, 1, 3)
+			if took := time.Since(begin); took != time.Millisecond {
+				t.Errorf("took %v, though it had filled after 1ms", took)
+			}
+			<-time.After(time.Second / 2)
 			if l.reads > 0 {
 				t.Errorf("%d reads", l.reads)
 			}
@@ -206,6 +212,47 @@ func TestStories(t *testing.T) {
 			l.change(func(l *memory) { l.events = l.events[:5] })
 			_, err := r.Next(t.Context())
 			wantCode(t, err, hark.CursorExpired)
+		},
+		"an announcement of what the database does not have": func(t *testing.T, h *stream.Hub, l *memory, b *network) {
+			r := open(t, h, l, -1)
+			defer r.Close()
+			l.commit(5)
+			begin := time.Now()
+			b.Publish(l.project, []*hark.Event{{ProjectID: l.project, Sequence: 10}})
+			expect(t, r, 1, 5)
+			_, err := r.Next(t.Context())
+			wantCode(t, err, hark.CursorExpired)
+			if took := time.Since(begin); took > 100*time.Millisecond {
+				t.Errorf("took %v", took)
+			}
+		},
+		"closing among the parked": func(t *testing.T, h *stream.Hub, l *memory, b *network) {
+			woken := make([]int, 50)
+			readers := make([]*stream.Reader, len(woken))
+			for i := range readers {
+				var err error
+				if readers[i], err = h.Open(t.Context(), l.project, stream.Options{Wake: func() { woken[i]++ }}); err != nil {
+					t.Fatal(err)
+				}
+				if _, ok, err := readers[i].TryNext(); ok || err != nil {
+					t.Fatal(ok, err)
+				}
+			}
+			for _, i := range rand.Perm(len(readers))[:40] {
+				readers[i].Close()
+				woken[i] = 0
+				readers[i] = nil
+			}
+			b.Publish(l.project, l.commit(1))
+			for i, r := range readers {
+				if r != nil && woken[i] != 1 || r == nil && woken[i] > 0 {
+					t.Errorf("reader %d (open: %v) was woken %d times", i, r != nil, woken[i])
+				}
+				if r != nil {
+					expect(t, r, 1, 1)
+					r.Close()
+				}
+			}
 		},
 		"match and wake": func(t *testing.T, h *stream.Hub, l *memory, b *network) {
 			woken := make(chan struct{}, 100)
