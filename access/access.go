@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
@@ -36,6 +36,7 @@ type Access struct {
 
 	cache   *cache
 	sets    *sets
+	loads   singleflight.Group
 	watches watches
 	used    used
 	orphans chan struct{} // a project was deleted: its rows are to be swept
@@ -119,16 +120,22 @@ func (a *Access) poll(ctx context.Context) error {
 // which is taken first, makes all changes of access follow one another, so
 // what f reads stays true until it commits.
 func (a *Access) change(ctx context.Context, f func(tx *ent.Tx) error) error {
+	var revision int64
 	err := a.store.Tx(ctx, func(tx *ent.Tx) error {
 		if err := store.RaiseRevision(ctx, tx, store.Access); err != nil {
 			return err
 		}
+		row, err := tx.Revision.Get(ctx, store.Access)
+		if err != nil {
+			return fmt.Errorf("read the revision of access: %w", err)
+		}
+		revision = row.Value
 		return f(tx)
 	})
 	if err != nil {
 		return classify(err)
 	}
-	a.cache.drop()
+	a.cache.raised(revision)
 	a.watches.wake()
 	return nil
 }
@@ -145,68 +152,6 @@ func classify(err error) error {
 		return &hark.Error{Code: hark.Conflict, Message: "the change conflicts with an existing record", Err: err}
 	}
 	return err
-}
-
-// watches are the live streams that wait for a change.
-type watches struct {
-	mu  sync.Mutex
-	all map[*watch]struct{}
-}
-
-type watch struct {
-	changed chan struct{}
-	expiry  *time.Timer // nil: the viewer never expires
-}
-
-// Watch tells a live stream when to ask Reauthorize again: changed is closed
-// within a second once roles, grants or tokens have changed, and when v
-// expires. It is closed at once when v is no longer what its token says, so
-// nothing is missed between authenticating and watching. Every Watch must be stopped.
-func (a *Access) Watch(v *hark.Viewer) (changed <-chan struct{}, stop func()) {
-	w := &watch{changed: make(chan struct{})}
-	a.watches.mu.Lock()
-	defer a.watches.mu.Unlock()
-	if !a.cache.current(v) || expired(v) {
-		close(w.changed)
-		return w.changed, func() {}
-	}
-	if a.watches.all == nil {
-		a.watches.all = make(map[*watch]struct{})
-	}
-	a.watches.all[w] = struct{}{}
-	if !v.ExpiresAt.IsZero() {
-		w.expiry = time.AfterFunc(time.Until(v.ExpiresAt.Time()), func() { a.watches.end(w, true) })
-	}
-	return w.changed, func() { a.watches.end(w, false) }
-}
-
-// end takes the watch out; what was out already stays as it is.
-func (ws *watches) end(w *watch, tell bool) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if _, ok := ws.all[w]; !ok {
-		return
-	}
-	delete(ws.all, w)
-	if w.expiry != nil {
-		w.expiry.Stop()
-	}
-	if tell {
-		close(w.changed)
-	}
-}
-
-// wake ends all watches.
-func (ws *watches) wake() {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	for w := range ws.all {
-		if w.expiry != nil {
-			w.expiry.Stop()
-		}
-		close(w.changed)
-	}
-	clear(ws.all)
 }
 
 // tidy clears away what nobody needs any more.

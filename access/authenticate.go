@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -55,10 +56,17 @@ func (a *Access) Authenticate(ctx context.Context, token string) (*hark.Viewer, 
 func (a *Access) Reauthorize(ctx context.Context, v *hark.Viewer) (*hark.Viewer, error) {
 	e, ok := a.cache.byID.Get(v.TokenID)
 	if !ok || !a.cache.usable(e.generation, e.read) {
-		var err error
-		if e, err = a.load(ctx, accesstoken.ID(v.TokenID)); err != nil {
+		// What joins a read begins no earlier than it: the key has the generation.
+		key := strconv.FormatInt(a.cache.generation.Load(), 10) + " " + v.TokenID.String()
+		loaded, err, _ := a.loads.Do(key, func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // others wait for it too
+			defer cancel()
+			return a.load(ctx, accesstoken.ID(v.TokenID))
+		})
+		if err != nil {
 			return nil, err
 		}
+		e = loaded.(*entry)
 	}
 	if expired(e.viewer) {
 		return nil, unauthenticated(Expired)

@@ -24,8 +24,9 @@ const (
 // each change; what was read in an older one is never used, even when a slow
 // read puts it in afterwards.
 type cache struct {
+	started    time.Time
 	generation atomic.Int64
-	checked    atomic.Int64 // when the revision was last seen unmoved, in Unix nanoseconds
+	checked    atomic.Int64 // when the revision was last read, in nanoseconds since started
 
 	mu       sync.Mutex
 	revision int64 // as last seen; 0: never
@@ -57,6 +58,7 @@ type compiledKey struct {
 
 func newCache() *cache {
 	return &cache{
+		started:  time.Now(),
 		byHash:   newLRU[[32]byte, *entry](maxTokens),
 		byID:     newLRU[hark.ID, *entry](maxTokens),
 		projects: newLRU[string, project](maxProjects),
@@ -91,14 +93,25 @@ func (c *cache) confirm(revision int64, asked time.Time) (moved bool) {
 	if moved {
 		c.drop()
 	}
-	c.checked.Store(asked.UnixNano())
+	c.checked.Store(int64(asked.Sub(c.started)))
 	return moved
+}
+
+// raised takes note of a change made here. The next look at the revision finds
+// nothing new, unless another node changed something before.
+func (c *cache) raised(revision int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.revision == revision-1 {
+		c.revision = revision
+	}
+	c.drop()
 }
 
 // usable tells whether something read then, in that generation, still holds.
 func (c *cache) usable(generation int64, read time.Time) bool {
 	return generation == c.generation.Load() &&
-		(time.Since(read) < fresh || time.Since(time.Unix(0, c.checked.Load())) < fresh)
+		(time.Since(read) < fresh || time.Since(c.started)-time.Duration(c.checked.Load()) < fresh)
 }
 
 // current tells whether v is what its token says, as far as this node knows.

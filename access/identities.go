@@ -67,11 +67,15 @@ func (a *Access) DeleteIdentity(ctx context.Context, id hark.ID) error {
 	})
 }
 
-// Identity gives one identity. It needs READ_ACCESS in any project; NOT_FOUND
-// when there is none.
+// Identity gives one identity. It needs READ_ACCESS in any project, unless it
+// is the caller's own; NOT_FOUND when there is none.
 func (a *Access) Identity(ctx context.Context, id hark.ID) (*ent.Identity, error) {
-	if _, _, err := a.RequireGlobal(ctx, hark.ReadAccess); err != nil {
+	v, err := hark.ViewerFrom(ctx)
+	if err != nil {
 		return nil, err
+	}
+	if id != v.IdentityID && !a.somewhere(v, hark.ReadAccess) {
+		return nil, forbidden(hark.ReadAccess, "in any project")
 	}
 	row, err := a.store.Ent().Identity.Get(ctx, id)
 	if ent.IsNotFound(err) {

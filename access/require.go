@@ -69,8 +69,10 @@ func forbidden(action hark.Action, where string) error {
 
 // somewhere tells whether v may do the action in at least one project.
 func (a *Access) somewhere(v *hark.Viewer, action hark.Action) bool {
-	all, ids := a.Projects(v, action)
-	return all || len(ids) > 0
+	if a.Rules(v, hark.ID{}).Can(action) {
+		return true
+	}
+	return slices.ContainsFunc(v.Grants, func(g hark.Grant) bool { return a.Rules(v, g.ProjectID).Can(action) })
 }
 
 // Projects tells where a viewer may do the action: in all projects but those in
