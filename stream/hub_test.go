@@ -268,6 +268,9 @@ func TestStories(t *testing.T) {
 				if _, ok, err := r.TryNext(); ok || err != nil {
 					t.Fatal(ok, err)
 				}
+				if c := r.Cursor(); c != (hark.Cursor{Project: l.project, Sequence: int64(i)}) {
+					t.Errorf("the cursor is %+v behind %d", c, i)
+				}
 				if len(woken) != i {
 					t.Fatalf("woken %d times, want %d", len(woken), i)
 				}

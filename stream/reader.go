@@ -71,6 +71,14 @@ func (r *Reader) TryNext() (*hark.Event, bool, error) {
 	}
 }
 
+// Cursor is the position: behind all that has been looked at, matching or not,
+// or where the reader began. To go on from there loses and repeats nothing.
+func (r *Reader) Cursor() hark.Cursor {
+	r.room.mu.Lock()
+	defer r.room.mu.Unlock()
+	return hark.Cursor{Project: r.room.project, Sequence: r.next - 1}
+}
+
 // Close ends the reader; a waiting Next returns. Closing twice is closing once.
 func (r *Reader) Close() {
 	if r.room.forget(r) {
