@@ -1,6 +1,9 @@
 package hark
 
-import "log/slog"
+import (
+	"io"
+	"log/slog"
+)
 
 // A Secret is text that never shows: printed, logged or marshalled it is
 // "[redacted]". Reveal gives it to the one who sends it.
@@ -21,3 +24,18 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText keeps the text out of JSON and the like; it never fails.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MarshalGQL keeps the text out of answers: what is shown once is revealed by hand.
+func (Secret) MarshalGQL(w io.Writer) {
+	_, _ = io.WriteString(w, `"`+redacted+`"`) // gqlgen's writer is a buffer
+}
+
+// UnmarshalGQL reads a GraphQL String.
+func (s *Secret) UnmarshalGQL(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return Errorf(BadUserInput, "a secret is a string")
+	}
+	*s = Secret(text)
+	return nil
+}

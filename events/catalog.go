@@ -75,19 +75,20 @@ func (c *Catalog) load(ctx context.Context) error {
 			d.schema = was.schema
 		} else if len(row.PayloadSchema) > 0 && row.DeletedAt.IsZero() {
 			if d.schema, err = compileSchema(row.PayloadSchema); err != nil {
-				return fmt.Errorf("compile the schema of %s: %w", kindOf(row), err)
+				return fmt.Errorf("compile the schema of %s: %w", KindOf(row), err)
 			}
 		}
 		next.byID[row.ID] = d
 		if row.DeletedAt.IsZero() {
-			next.byKind[kindOf(row)] = d
+			next.byKind[KindOf(row)] = d
 		}
 	}
 	c.current.Store(next)
 	return nil
 }
 
-func kindOf(d *ent.EventDefinition) hark.Kind {
+// KindOf is the key of a definition.
+func KindOf(d *ent.EventDefinition) hark.Kind {
 	return hark.Kind{SourceService: d.SourceService, ResourceType: d.ResourceType, OperationType: d.OperationType}
 }
 

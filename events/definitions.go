@@ -178,31 +178,29 @@ func (d *Definitions) Get(ctx context.Context, id hark.ID) (*ent.EventDefinition
 	return def, err
 }
 
-// List lists definitions, newest first, whether there are more behind them,
-// and how many there are in all.
-func (d *Definitions) List(ctx context.Context, f *EventDefinitionFilter, first *int, after *string) (defs []*ent.EventDefinition, more bool, total int, err error) {
+// List lists definitions, newest first.
+func (d *Definitions) List(ctx context.Context, f *EventDefinitionFilter, first *int, after *string) (list page.List[*ent.EventDefinition], err error) {
 	if err := d.authority.RequireSome(ctx, hark.ReadEventDefinitions); err != nil {
-		return nil, false, 0, err
+		return list, err
 	}
 	limit, behind, err := page.Args(first, after)
 	if err != nil {
-		return nil, false, 0, err
+		return list, err
 	}
 	q := d.store.Ent().EventDefinition.Query().Where(eventdefinition.DeletedAt(0))
 	if f != nil {
 		f.apply(q)
 	}
-	if total, err = q.Clone().Count(ctx); err != nil {
-		return nil, false, 0, err
-	}
+	list.Count = q.Clone().Count
 	if !behind.IsZero() {
 		q.Where(eventdefinition.IDLT(behind))
 	}
-	if defs, err = q.Order(eventdefinition.ByID(sql.OrderDesc())).Limit(limit + 1).All(ctx); err != nil {
-		return nil, false, 0, err
+	defs, err := q.Order(eventdefinition.ByID(sql.OrderDesc())).Limit(limit + 1).All(ctx)
+	if err != nil {
+		return list, err
 	}
-	defs, more = page.Cut(defs, limit)
-	return defs, more, total, nil
+	list.Items, list.More = page.Cut(defs, limit)
+	return list, nil
 }
 
 func (f *EventDefinitionFilter) apply(q *ent.EventDefinitionQuery) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/delivery"
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/ent/eventdefinition"
 	"github.com/hark-events/hark/ent/eventsubscription"
@@ -23,13 +24,11 @@ type index struct {
 // A target is a subscription as matching sees it: a few hundred bytes, since
 // there may be a hundred thousand of them.
 type target struct {
-	id          hark.ID
-	version     int64
-	status      hark.DeliveryStatus // of its new deliveries
-	eager       bool                // its deliveries may be born leased
-	maxInFlight int
-	lease       time.Duration
-	conditions  []pattern.Registration // any of them; none: every event
+	id         hark.ID
+	version    int64
+	status     hark.DeliveryStatus    // of its new deliveries
+	lease      time.Duration          // for those that this node starts at once
+	conditions []pattern.Registration // any of them; none: every event
 }
 
 // loadIndex reads the subscriptions of a project. The caller holds the
@@ -37,8 +36,7 @@ type target struct {
 func loadIndex(ctx context.Context, st *store.Store, project hark.ID, version int64) (*index, error) {
 	rows, err := st.Ent().EventSubscription.Query().Where(eventsubscription.ProjectID(project)).
 		Select(eventsubscription.FieldID, eventsubscription.FieldVersion, eventsubscription.FieldActive, eventsubscription.FieldConditions,
-			eventsubscription.FieldOrdered, eventsubscription.FieldHoldWhilePaused, eventsubscription.FieldMaxInFlight,
-			eventsubscription.FieldMaxPerSecond, eventsubscription.FieldTimeoutSeconds).
+			eventsubscription.FieldHoldWhilePaused, eventsubscription.FieldTimeoutSeconds).
 		WithEventDefinitions(func(q *ent.EventDefinitionQuery) { q.Select(eventdefinition.FieldID) }).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("load the subscriptions: %w", err)
@@ -62,10 +60,8 @@ func newTarget(row *ent.EventSubscription) (*target, error) {
 		return nil, err
 	}
 	t := &target{
-		id: row.ID, version: row.Version, status: hark.Pending, maxInFlight: row.MaxInFlight, conditions: conditions,
-		// What has an order or a pace is claimed, where both are kept.
-		eager: row.Active && !row.Ordered && row.MaxPerSecond == nil,
-		lease: 2 * time.Duration(row.TimeoutSeconds) * time.Second,
+		id: row.ID, version: row.Version, status: hark.Pending, conditions: conditions,
+		lease: delivery.Lease(time.Duration(row.TimeoutSeconds) * time.Second),
 	}
 	if !row.Active {
 		t.status = hark.Held

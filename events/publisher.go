@@ -27,8 +27,8 @@ type Authority interface {
 // A Starter begins deliveries that were born leased to this node.
 // *delivery.Worker is one.
 type Starter interface {
-	// Reserve takes a place for a delivery that is about to be committed.
-	Reserve(subscription hark.ID, maxInFlight int) bool
+	// Reserve takes a place for a delivery that is about to be committed, unless it must wait for its turn.
+	Reserve(subscription hark.ID, version int64) bool
 	// Unreserve gives n places back: the transaction failed.
 	Unreserve(subscription hark.ID, n int)
 	// Start begins committed deliveries that have places.
@@ -257,7 +257,7 @@ func (m *matcher) Match(e *hark.Event) (matches []store.Match) {
 			continue
 		}
 		match := store.Match{SubscriptionID: t.id, Version: t.version, Status: t.status}
-		if t.eager && m.conf.Starter != nil && m.conf.Starter.Reserve(t.id, t.maxInFlight) {
+		if t.status == hark.Pending && m.conf.Starter != nil && m.conf.Starter.Reserve(t.id, t.version) {
 			match.Lease = t.lease
 			if m.reserved == nil {
 				m.reserved = map[hark.ID]int{}

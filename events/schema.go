@@ -78,6 +78,6 @@ func (d *definition) validate(field string, payload hark.JSON) error {
 	for len(invalid.Causes) > 0 {
 		invalid = invalid.Causes[0]
 	}
-	return hark.BadInput(field, "the payload does not satisfy the schema of %s: at /%s: %s", kindOf(d.EventDefinition),
+	return hark.BadInput(field, "the payload does not satisfy the schema of %s: at /%s: %s", KindOf(d.EventDefinition),
 		strings.Join(invalid.InstanceLocation, "/"), invalid.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
 }

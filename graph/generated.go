@@ -14,7 +14,10 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/access"
 	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/events"
+	"github.com/hark-events/hark/subscriptions"
 	gqlparser "github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -204,7 +207,7 @@ type ComplexityRoot struct {
 		CallbackProtocol  func(childComplexity int) int
 		Conditions        func(childComplexity int) int
 		CreatedAt         func(childComplexity int) int
-		Deliveries        func(childComplexity int, filter *DeliveryFilter, first *int, after *string) int
+		Deliveries        func(childComplexity int, filter *subscriptions.DeliveryFilter, first *int, after *string) int
 		DeliveryEndpoint  func(childComplexity int) int
 		EventDefinitions  func(childComplexity int) int
 		Explain           func(childComplexity int, eventID hark.ID) int
@@ -272,11 +275,11 @@ type ComplexityRoot struct {
 	Mutation struct {
 		CreateAccessToken        func(childComplexity int, identityID hark.ID, ttlSeconds *int) int
 		CreateClientSecret       func(childComplexity int, identityID hark.ID, ttlSeconds *int) int
-		CreateEventDefinition    func(childComplexity int, input EventDefinitionInput) int
-		CreateEventSubscription  func(childComplexity int, input CreateEventSubscriptionInput) int
+		CreateEventDefinition    func(childComplexity int, input events.EventDefinitionInput) int
+		CreateEventSubscription  func(childComplexity int, input subscriptions.CreateEventSubscriptionInput) int
 		CreateIdentity           func(childComplexity int, name string) int
 		CreateProject            func(childComplexity int, input ProjectInput) int
-		CreateRole               func(childComplexity int, input RoleInput) int
+		CreateRole               func(childComplexity int, input access.RoleInput) int
 		DeleteEventDefinition    func(childComplexity int, id hark.ID) int
 		DeleteEventSubscription  func(childComplexity int, id hark.ID) int
 		DeleteIdentity           func(childComplexity int, id hark.ID) int
@@ -285,9 +288,9 @@ type ComplexityRoot struct {
 		DiscardDelivery          func(childComplexity int, id hark.ID) int
 		GrantRole                func(childComplexity int, identityID hark.ID, roleID hark.ID, projectID *hark.ID) int
 		PauseEventSubscription   func(childComplexity int, id hark.ID) int
-		PreviewEventSubscription func(childComplexity int, input CreateEventSubscriptionInput, sample int) int
+		PreviewEventSubscription func(childComplexity int, input subscriptions.CreateEventSubscriptionInput, sample int) int
 		PublishEvents            func(childComplexity int, input []*hark.NewEvent) int
-		ReplayDeliveries         func(childComplexity int, input ReplayDeliveriesInput) int
+		ReplayDeliveries         func(childComplexity int, input subscriptions.ReplayDeliveriesInput) int
 		ResumeEventSubscription  func(childComplexity int, id hark.ID, backlog hark.Backlog) int
 		RetryDelivery            func(childComplexity int, id hark.ID) int
 		RevokeAccessToken        func(childComplexity int, tokenID hark.ID) int
@@ -295,9 +298,9 @@ type ComplexityRoot struct {
 		RevokeRole               func(childComplexity int, identityID hark.ID, roleID hark.ID, projectID *hark.ID) int
 		RotateSigningSecret      func(childComplexity int, id hark.ID, graceSeconds int) int
 		TestEventSubscription    func(childComplexity int, id hark.ID) int
-		UpdateEventDefinition    func(childComplexity int, id hark.ID, input EventDefinitionInput) int
-		UpdateEventSubscription  func(childComplexity int, id hark.ID, input UpdateEventSubscriptionInput) int
-		UpdateRole               func(childComplexity int, id hark.ID, input RoleInput) int
+		UpdateEventDefinition    func(childComplexity int, id hark.ID, input events.EventDefinitionInput) int
+		UpdateEventSubscription  func(childComplexity int, id hark.ID, input subscriptions.UpdateEventSubscriptionInput) int
+		UpdateRole               func(childComplexity int, id hark.ID, input access.RoleInput) int
 	}
 
 	OAuth2Auth struct {
@@ -358,13 +361,13 @@ type ComplexityRoot struct {
 
 	Query struct {
 		AuditLog           func(childComplexity int, projectID *hark.ID, first *int, after *string) int
-		Deliveries         func(childComplexity int, filter *DeliveryFilter, first *int, after *string) int
+		Deliveries         func(childComplexity int, filter *subscriptions.DeliveryFilter, first *int, after *string) int
 		Delivery           func(childComplexity int, id hark.ID) int
 		Event              func(childComplexity int, id hark.ID) int
 		EventDefinition    func(childComplexity int, id hark.ID) int
-		EventDefinitions   func(childComplexity int, filter *EventDefinitionFilter, first *int, after *string) int
+		EventDefinitions   func(childComplexity int, filter *events.EventDefinitionFilter, first *int, after *string) int
 		EventSubscription  func(childComplexity int, id hark.ID) int
-		EventSubscriptions func(childComplexity int, filter *EventSubscriptionFilter, first *int, after *string) int
+		EventSubscriptions func(childComplexity int, filter *subscriptions.EventSubscriptionFilter, first *int, after *string) int
 		Events             func(childComplexity int, filter ProjectEventsFilter, first *int, after *string) int
 		Identities         func(childComplexity int, first *int, after *string) int
 		Identity           func(childComplexity int, id hark.ID) int
@@ -417,7 +420,7 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		DeliveryChanges func(childComplexity int, filter *DeliveryFilter) int
+		DeliveryChanges func(childComplexity int, filter *subscriptions.DeliveryFilter) int
 		ProjectEvents   func(childComplexity int, filter ProjectEventsFilter, after *string) int
 	}
 
@@ -465,21 +468,21 @@ type EventSubscriptionResolver interface {
 	RetryPolicy(ctx context.Context, obj *ent.EventSubscription) (*RetryPolicy, error)
 
 	Health(ctx context.Context, obj *ent.EventSubscription) (hark.SubscriptionHealth, error)
-	Explain(ctx context.Context, obj *ent.EventSubscription, eventID hark.ID) (*Explanation, error)
-	Stats(ctx context.Context, obj *ent.EventSubscription, since *hark.Time, until *hark.Time) (*DeliveryStats, error)
-	Deliveries(ctx context.Context, obj *ent.EventSubscription, filter *DeliveryFilter, first *int, after *string) (*DeliveryConnection, error)
+	Explain(ctx context.Context, obj *ent.EventSubscription, eventID hark.ID) (*subscriptions.Explanation, error)
+	Stats(ctx context.Context, obj *ent.EventSubscription, since *hark.Time, until *hark.Time) (*subscriptions.DeliveryStats, error)
+	Deliveries(ctx context.Context, obj *ent.EventSubscription, filter *subscriptions.DeliveryFilter, first *int, after *string) (*DeliveryConnection, error)
 }
 type IdentityResolver interface {
 	Roles(ctx context.Context, obj *ent.Identity) ([]*ent.RoleGrant, error)
 }
 type MutationResolver interface {
-	CreateEventDefinition(ctx context.Context, input EventDefinitionInput) (*ent.EventDefinition, error)
-	UpdateEventDefinition(ctx context.Context, id hark.ID, input EventDefinitionInput) (*ent.EventDefinition, error)
+	CreateEventDefinition(ctx context.Context, input events.EventDefinitionInput) (*ent.EventDefinition, error)
+	UpdateEventDefinition(ctx context.Context, id hark.ID, input events.EventDefinitionInput) (*ent.EventDefinition, error)
 	DeleteEventDefinition(ctx context.Context, id hark.ID) (hark.ID, error)
 	PublishEvents(ctx context.Context, input []*hark.NewEvent) (*PublishEventsPayload, error)
-	CreateEventSubscription(ctx context.Context, input CreateEventSubscriptionInput) (*CreateEventSubscriptionPayload, error)
-	UpdateEventSubscription(ctx context.Context, id hark.ID, input UpdateEventSubscriptionInput) (*ent.EventSubscription, error)
-	PreviewEventSubscription(ctx context.Context, input CreateEventSubscriptionInput, sample int) (*PreviewEventSubscriptionPayload, error)
+	CreateEventSubscription(ctx context.Context, input subscriptions.CreateEventSubscriptionInput) (*CreateEventSubscriptionPayload, error)
+	UpdateEventSubscription(ctx context.Context, id hark.ID, input subscriptions.UpdateEventSubscriptionInput) (*ent.EventSubscription, error)
+	PreviewEventSubscription(ctx context.Context, input subscriptions.CreateEventSubscriptionInput, sample int) (*subscriptions.Preview, error)
 	DeleteEventSubscription(ctx context.Context, id hark.ID) (hark.ID, error)
 	PauseEventSubscription(ctx context.Context, id hark.ID) (*ent.EventSubscription, error)
 	ResumeEventSubscription(ctx context.Context, id hark.ID, backlog hark.Backlog) (*ent.EventSubscription, error)
@@ -487,7 +490,7 @@ type MutationResolver interface {
 	RotateSigningSecret(ctx context.Context, id hark.ID, graceSeconds int) (*RotateSigningSecretPayload, error)
 	RetryDelivery(ctx context.Context, id hark.ID) (*ent.Delivery, error)
 	DiscardDelivery(ctx context.Context, id hark.ID) (*ent.Delivery, error)
-	ReplayDeliveries(ctx context.Context, input ReplayDeliveriesInput) (*ReplayDeliveriesPayload, error)
+	ReplayDeliveries(ctx context.Context, input subscriptions.ReplayDeliveriesInput) (*ReplayDeliveriesPayload, error)
 	CreateProject(ctx context.Context, input ProjectInput) (*ent.Project, error)
 	DeleteProject(ctx context.Context, id hark.ID) (hark.ID, error)
 	CreateIdentity(ctx context.Context, name string) (*ent.Identity, error)
@@ -496,8 +499,8 @@ type MutationResolver interface {
 	RevokeClientSecrets(ctx context.Context, identityID hark.ID) (int, error)
 	CreateAccessToken(ctx context.Context, identityID hark.ID, ttlSeconds *int) (*AccessTokenPayload, error)
 	RevokeAccessToken(ctx context.Context, tokenID hark.ID) (hark.ID, error)
-	CreateRole(ctx context.Context, input RoleInput) (*ent.Role, error)
-	UpdateRole(ctx context.Context, id hark.ID, input RoleInput) (*ent.Role, error)
+	CreateRole(ctx context.Context, input access.RoleInput) (*ent.Role, error)
+	UpdateRole(ctx context.Context, id hark.ID, input access.RoleInput) (*ent.Role, error)
 	DeleteRole(ctx context.Context, id hark.ID) (hark.ID, error)
 	GrantRole(ctx context.Context, identityID hark.ID, roleID hark.ID, projectID *hark.ID) (*ent.Identity, error)
 	RevokeRole(ctx context.Context, identityID hark.ID, roleID hark.ID, projectID *hark.ID) (*ent.Identity, error)
@@ -507,13 +510,13 @@ type QueryResolver interface {
 	Project(ctx context.Context, id *hark.ID, slug *string) (*ent.Project, error)
 	Projects(ctx context.Context, first *int, after *string) (*ProjectConnection, error)
 	EventDefinition(ctx context.Context, id hark.ID) (*ent.EventDefinition, error)
-	EventDefinitions(ctx context.Context, filter *EventDefinitionFilter, first *int, after *string) (*EventDefinitionConnection, error)
+	EventDefinitions(ctx context.Context, filter *events.EventDefinitionFilter, first *int, after *string) (*EventDefinitionConnection, error)
 	EventSubscription(ctx context.Context, id hark.ID) (*ent.EventSubscription, error)
-	EventSubscriptions(ctx context.Context, filter *EventSubscriptionFilter, first *int, after *string) (*EventSubscriptionConnection, error)
+	EventSubscriptions(ctx context.Context, filter *subscriptions.EventSubscriptionFilter, first *int, after *string) (*EventSubscriptionConnection, error)
 	Event(ctx context.Context, id hark.ID) (*hark.Event, error)
 	Events(ctx context.Context, filter ProjectEventsFilter, first *int, after *string) (*EventConnection, error)
 	Delivery(ctx context.Context, id hark.ID) (*ent.Delivery, error)
-	Deliveries(ctx context.Context, filter *DeliveryFilter, first *int, after *string) (*DeliveryConnection, error)
+	Deliveries(ctx context.Context, filter *subscriptions.DeliveryFilter, first *int, after *string) (*DeliveryConnection, error)
 	Identity(ctx context.Context, id hark.ID) (*ent.Identity, error)
 	Identities(ctx context.Context, first *int, after *string) (*IdentityConnection, error)
 	Roles(ctx context.Context, projectID *hark.ID) ([]*ent.Role, error)
@@ -528,7 +531,7 @@ type RoleGrantResolver interface {
 }
 type SubscriptionResolver interface {
 	ProjectEvents(ctx context.Context, filter ProjectEventsFilter, after *string) (<-chan *hark.Event, error)
-	DeliveryChanges(ctx context.Context, filter *DeliveryFilter) (<-chan *ent.Delivery, error)
+	DeliveryChanges(ctx context.Context, filter *subscriptions.DeliveryFilter) (<-chan *ent.Delivery, error)
 }
 type ViewerResolver interface {
 	Identity(ctx context.Context, obj *hark.Viewer) (*ent.Identity, error)
@@ -1158,7 +1161,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.EventSubscription.Deliveries(childComplexity, args["filter"].(*DeliveryFilter), args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.EventSubscription.Deliveries(childComplexity, args["filter"].(*subscriptions.DeliveryFilter), args["first"].(*int), args["after"].(*string)), true
 	case "EventSubscription.deliveryEndpoint":
 		if e.ComplexityRoot.EventSubscription.DeliveryEndpoint == nil {
 			break
@@ -1455,7 +1458,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CreateEventDefinition(childComplexity, args["input"].(EventDefinitionInput)), true
+		return e.ComplexityRoot.Mutation.CreateEventDefinition(childComplexity, args["input"].(events.EventDefinitionInput)), true
 	case "Mutation.createEventSubscription":
 		if e.ComplexityRoot.Mutation.CreateEventSubscription == nil {
 			break
@@ -1466,7 +1469,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CreateEventSubscription(childComplexity, args["input"].(CreateEventSubscriptionInput)), true
+		return e.ComplexityRoot.Mutation.CreateEventSubscription(childComplexity, args["input"].(subscriptions.CreateEventSubscriptionInput)), true
 	case "Mutation.createIdentity":
 		if e.ComplexityRoot.Mutation.CreateIdentity == nil {
 			break
@@ -1499,7 +1502,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CreateRole(childComplexity, args["input"].(RoleInput)), true
+		return e.ComplexityRoot.Mutation.CreateRole(childComplexity, args["input"].(access.RoleInput)), true
 	case "Mutation.deleteEventDefinition":
 		if e.ComplexityRoot.Mutation.DeleteEventDefinition == nil {
 			break
@@ -1598,7 +1601,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.PreviewEventSubscription(childComplexity, args["input"].(CreateEventSubscriptionInput), args["sample"].(int)), true
+		return e.ComplexityRoot.Mutation.PreviewEventSubscription(childComplexity, args["input"].(subscriptions.CreateEventSubscriptionInput), args["sample"].(int)), true
 	case "Mutation.publishEvents":
 		if e.ComplexityRoot.Mutation.PublishEvents == nil {
 			break
@@ -1620,7 +1623,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ReplayDeliveries(childComplexity, args["input"].(ReplayDeliveriesInput)), true
+		return e.ComplexityRoot.Mutation.ReplayDeliveries(childComplexity, args["input"].(subscriptions.ReplayDeliveriesInput)), true
 	case "Mutation.resumeEventSubscription":
 		if e.ComplexityRoot.Mutation.ResumeEventSubscription == nil {
 			break
@@ -1708,7 +1711,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.UpdateEventDefinition(childComplexity, args["id"].(hark.ID), args["input"].(EventDefinitionInput)), true
+		return e.ComplexityRoot.Mutation.UpdateEventDefinition(childComplexity, args["id"].(hark.ID), args["input"].(events.EventDefinitionInput)), true
 	case "Mutation.updateEventSubscription":
 		if e.ComplexityRoot.Mutation.UpdateEventSubscription == nil {
 			break
@@ -1719,7 +1722,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.UpdateEventSubscription(childComplexity, args["id"].(hark.ID), args["input"].(UpdateEventSubscriptionInput)), true
+		return e.ComplexityRoot.Mutation.UpdateEventSubscription(childComplexity, args["id"].(hark.ID), args["input"].(subscriptions.UpdateEventSubscriptionInput)), true
 	case "Mutation.updateRole":
 		if e.ComplexityRoot.Mutation.UpdateRole == nil {
 			break
@@ -1730,7 +1733,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.UpdateRole(childComplexity, args["id"].(hark.ID), args["input"].(RoleInput)), true
+		return e.ComplexityRoot.Mutation.UpdateRole(childComplexity, args["id"].(hark.ID), args["input"].(access.RoleInput)), true
 
 	case "OAuth2Auth.clientId":
 		if e.ComplexityRoot.OAuth2Auth.ClientID == nil {
@@ -1936,7 +1939,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Deliveries(childComplexity, args["filter"].(*DeliveryFilter), args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Query.Deliveries(childComplexity, args["filter"].(*subscriptions.DeliveryFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.delivery":
 		if e.ComplexityRoot.Query.Delivery == nil {
 			break
@@ -1980,7 +1983,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.EventDefinitions(childComplexity, args["filter"].(*EventDefinitionFilter), args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Query.EventDefinitions(childComplexity, args["filter"].(*events.EventDefinitionFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.eventSubscription":
 		if e.ComplexityRoot.Query.EventSubscription == nil {
 			break
@@ -2002,7 +2005,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.EventSubscriptions(childComplexity, args["filter"].(*EventSubscriptionFilter), args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Query.EventSubscriptions(childComplexity, args["filter"].(*subscriptions.EventSubscriptionFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.events":
 		if e.ComplexityRoot.Query.Events == nil {
 			break
@@ -2220,7 +2223,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Subscription.DeliveryChanges(childComplexity, args["filter"].(*DeliveryFilter)), true
+		return e.ComplexityRoot.Subscription.DeliveryChanges(childComplexity, args["filter"].(*subscriptions.DeliveryFilter)), true
 	case "Subscription.projectEvents":
 		if e.ComplexityRoot.Subscription.ProjectEvents == nil {
 			break
@@ -4473,8 +4476,8 @@ func (ec *executionContext) field_EventSubscription_deliveries_args(ctx context.
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
-		func(ctx context.Context, v any) (*DeliveryFilter, error) {
-			return ec.unmarshalODeliveryFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐDeliveryFilter(ctx, v)
+		func(ctx context.Context, v any) (*subscriptions.DeliveryFilter, error) {
+			return ec.unmarshalODeliveryFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐDeliveryFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4605,8 +4608,8 @@ func (ec *executionContext) field_Mutation_createEventDefinition_args(ctx contex
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (EventDefinitionInput, error) {
-			return ec.unmarshalNEventDefinitionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐEventDefinitionInput(ctx, v)
+		func(ctx context.Context, v any) (events.EventDefinitionInput, error) {
+			return ec.unmarshalNEventDefinitionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋeventsᚐEventDefinitionInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4619,8 +4622,8 @@ func (ec *executionContext) field_Mutation_createEventSubscription_args(ctx cont
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (CreateEventSubscriptionInput, error) {
-			return ec.unmarshalNCreateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐCreateEventSubscriptionInput(ctx, v)
+		func(ctx context.Context, v any) (subscriptions.CreateEventSubscriptionInput, error) {
+			return ec.unmarshalNCreateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐCreateEventSubscriptionInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4661,8 +4664,8 @@ func (ec *executionContext) field_Mutation_createRole_args(ctx context.Context, 
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (RoleInput, error) {
-			return ec.unmarshalNRoleInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐRoleInput(ctx, v)
+		func(ctx context.Context, v any) (access.RoleInput, error) {
+			return ec.unmarshalNRoleInput2githubᚗcomᚋharkᚑeventsᚋharkᚋaccessᚐRoleInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4803,8 +4806,8 @@ func (ec *executionContext) field_Mutation_previewEventSubscription_args(ctx con
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (CreateEventSubscriptionInput, error) {
-			return ec.unmarshalNCreateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐCreateEventSubscriptionInput(ctx, v)
+		func(ctx context.Context, v any) (subscriptions.CreateEventSubscriptionInput, error) {
+			return ec.unmarshalNCreateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐCreateEventSubscriptionInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4839,8 +4842,8 @@ func (ec *executionContext) field_Mutation_replayDeliveries_args(ctx context.Con
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (ReplayDeliveriesInput, error) {
-			return ec.unmarshalNReplayDeliveriesInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐReplayDeliveriesInput(ctx, v)
+		func(ctx context.Context, v any) (subscriptions.ReplayDeliveriesInput, error) {
+			return ec.unmarshalNReplayDeliveriesInput2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐReplayDeliveriesInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4991,8 +4994,8 @@ func (ec *executionContext) field_Mutation_updateEventDefinition_args(ctx contex
 	}
 	args["id"] = arg0
 	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (EventDefinitionInput, error) {
-			return ec.unmarshalNEventDefinitionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐEventDefinitionInput(ctx, v)
+		func(ctx context.Context, v any) (events.EventDefinitionInput, error) {
+			return ec.unmarshalNEventDefinitionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋeventsᚐEventDefinitionInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5013,8 +5016,8 @@ func (ec *executionContext) field_Mutation_updateEventSubscription_args(ctx cont
 	}
 	args["id"] = arg0
 	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (UpdateEventSubscriptionInput, error) {
-			return ec.unmarshalNUpdateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐUpdateEventSubscriptionInput(ctx, v)
+		func(ctx context.Context, v any) (subscriptions.UpdateEventSubscriptionInput, error) {
+			return ec.unmarshalNUpdateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐUpdateEventSubscriptionInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5035,8 +5038,8 @@ func (ec *executionContext) field_Mutation_updateRole_args(ctx context.Context, 
 	}
 	args["id"] = arg0
 	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (RoleInput, error) {
-			return ec.unmarshalNRoleInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐRoleInput(ctx, v)
+		func(ctx context.Context, v any) (access.RoleInput, error) {
+			return ec.unmarshalNRoleInput2githubᚗcomᚋharkᚑeventsᚋharkᚋaccessᚐRoleInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5093,8 +5096,8 @@ func (ec *executionContext) field_Query_deliveries_args(ctx context.Context, raw
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
-		func(ctx context.Context, v any) (*DeliveryFilter, error) {
-			return ec.unmarshalODeliveryFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐDeliveryFilter(ctx, v)
+		func(ctx context.Context, v any) (*subscriptions.DeliveryFilter, error) {
+			return ec.unmarshalODeliveryFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐDeliveryFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5151,8 +5154,8 @@ func (ec *executionContext) field_Query_eventDefinitions_args(ctx context.Contex
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
-		func(ctx context.Context, v any) (*EventDefinitionFilter, error) {
-			return ec.unmarshalOEventDefinitionFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐEventDefinitionFilter(ctx, v)
+		func(ctx context.Context, v any) (*events.EventDefinitionFilter, error) {
+			return ec.unmarshalOEventDefinitionFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋeventsᚐEventDefinitionFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5195,8 +5198,8 @@ func (ec *executionContext) field_Query_eventSubscriptions_args(ctx context.Cont
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
-		func(ctx context.Context, v any) (*EventSubscriptionFilter, error) {
-			return ec.unmarshalOEventSubscriptionFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐEventSubscriptionFilter(ctx, v)
+		func(ctx context.Context, v any) (*subscriptions.EventSubscriptionFilter, error) {
+			return ec.unmarshalOEventSubscriptionFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐEventSubscriptionFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5363,8 +5366,8 @@ func (ec *executionContext) field_Subscription_deliveryChanges_args(ctx context.
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
-		func(ctx context.Context, v any) (*DeliveryFilter, error) {
-			return ec.unmarshalODeliveryFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐDeliveryFilter(ctx, v)
+		func(ctx context.Context, v any) (*subscriptions.DeliveryFilter, error) {
+			return ec.unmarshalODeliveryFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐDeliveryFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5830,8 +5833,8 @@ func (ec *executionContext) _AuditEntryConnection_pageInfo(ctx context.Context, 
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5862,8 +5865,8 @@ func (ec *executionContext) _AuditEntryEdge_node(ctx context.Context, field grap
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.AuditEntry) graphql.Marshaler {
-			return ec.marshalNAuditEntry2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐAuditEntry(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AuditEntry) graphql.Marshaler {
+			return ec.marshalNAuditEntry2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐAuditEntry(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6078,8 +6081,8 @@ func (ec *executionContext) _CreateEventSubscriptionPayload_eventSubscription(ct
 			return obj.EventSubscription, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.EventSubscription) graphql.Marshaler {
-			return ec.marshalNEventSubscription2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscription(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.EventSubscription) graphql.Marshaler {
+			return ec.marshalNEventSubscription2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscription(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6615,8 +6618,8 @@ func (ec *executionContext) _DeliveryConnection_pageInfo(ctx context.Context, fi
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6647,8 +6650,8 @@ func (ec *executionContext) _DeliveryEdge_node(ctx context.Context, field graphq
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Delivery) graphql.Marshaler {
-			return ec.marshalNDelivery2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐDelivery(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Delivery) graphql.Marshaler {
+			return ec.marshalNDelivery2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐDelivery(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6690,7 +6693,7 @@ func (ec *executionContext) fieldContext_DeliveryEdge_cursor(_ context.Context, 
 	return graphql.NewScalarFieldContext("DeliveryEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _DeliveryStats_succeeded(ctx context.Context, field graphql.CollectedField, obj *DeliveryStats) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeliveryStats_succeeded(ctx context.Context, field graphql.CollectedField, obj *subscriptions.DeliveryStats) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6713,7 +6716,7 @@ func (ec *executionContext) fieldContext_DeliveryStats_succeeded(_ context.Conte
 	return graphql.NewScalarFieldContext("DeliveryStats", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _DeliveryStats_failed(ctx context.Context, field graphql.CollectedField, obj *DeliveryStats) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeliveryStats_failed(ctx context.Context, field graphql.CollectedField, obj *subscriptions.DeliveryStats) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6736,7 +6739,7 @@ func (ec *executionContext) fieldContext_DeliveryStats_failed(_ context.Context,
 	return graphql.NewScalarFieldContext("DeliveryStats", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _DeliveryStats_pending(ctx context.Context, field graphql.CollectedField, obj *DeliveryStats) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeliveryStats_pending(ctx context.Context, field graphql.CollectedField, obj *subscriptions.DeliveryStats) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6759,7 +6762,7 @@ func (ec *executionContext) fieldContext_DeliveryStats_pending(_ context.Context
 	return graphql.NewScalarFieldContext("DeliveryStats", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _DeliveryStats_held(ctx context.Context, field graphql.CollectedField, obj *DeliveryStats) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeliveryStats_held(ctx context.Context, field graphql.CollectedField, obj *subscriptions.DeliveryStats) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6782,7 +6785,7 @@ func (ec *executionContext) fieldContext_DeliveryStats_held(_ context.Context, f
 	return graphql.NewScalarFieldContext("DeliveryStats", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _DeliveryStats_successRate(ctx context.Context, field graphql.CollectedField, obj *DeliveryStats) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeliveryStats_successRate(ctx context.Context, field graphql.CollectedField, obj *subscriptions.DeliveryStats) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6805,7 +6808,7 @@ func (ec *executionContext) fieldContext_DeliveryStats_successRate(_ context.Con
 	return graphql.NewScalarFieldContext("DeliveryStats", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
-func (ec *executionContext) _DeliveryStats_p50Ms(ctx context.Context, field graphql.CollectedField, obj *DeliveryStats) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeliveryStats_p50Ms(ctx context.Context, field graphql.CollectedField, obj *subscriptions.DeliveryStats) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6828,7 +6831,7 @@ func (ec *executionContext) fieldContext_DeliveryStats_p50Ms(_ context.Context, 
 	return graphql.NewScalarFieldContext("DeliveryStats", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
-func (ec *executionContext) _DeliveryStats_p95Ms(ctx context.Context, field graphql.CollectedField, obj *DeliveryStats) (ret graphql.Marshaler) {
+func (ec *executionContext) _DeliveryStats_p95Ms(ctx context.Context, field graphql.CollectedField, obj *subscriptions.DeliveryStats) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -7279,8 +7282,8 @@ func (ec *executionContext) _EventConnection_pageInfo(ctx context.Context, field
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -7605,8 +7608,8 @@ func (ec *executionContext) _EventDefinitionConnection_pageInfo(ctx context.Cont
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -7660,8 +7663,8 @@ func (ec *executionContext) _EventDefinitionEdge_node(ctx context.Context, field
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.EventDefinition) graphql.Marshaler {
-			return ec.marshalNEventDefinition2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventDefinition(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.EventDefinition) graphql.Marshaler {
+			return ec.marshalNEventDefinition2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventDefinition(ctx, selections, v)
 		},
 		true,
 		true,
@@ -7715,8 +7718,8 @@ func (ec *executionContext) _EventEdge_node(ctx context.Context, field graphql.C
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v hark.Event) graphql.Marshaler {
-			return ec.marshalNEvent2githubᚗcomᚋharkᚑeventsᚋharkᚐEvent(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *hark.Event) graphql.Marshaler {
+			return ec.marshalNEvent2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐEvent(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8267,8 +8270,8 @@ func (ec *executionContext) _EventSubscription_explain(ctx context.Context, fiel
 			return ec.Resolvers.EventSubscription().Explain(ctx, obj, fc.Args["eventId"].(hark.ID))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *Explanation) graphql.Marshaler {
-			return ec.marshalNExplanation2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐExplanation(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *subscriptions.Explanation) graphql.Marshaler {
+			return ec.marshalNExplanation2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐExplanation(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8311,8 +8314,8 @@ func (ec *executionContext) _EventSubscription_stats(ctx context.Context, field 
 			return ec.Resolvers.EventSubscription().Stats(ctx, obj, fc.Args["since"].(*hark.Time), fc.Args["until"].(*hark.Time))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *DeliveryStats) graphql.Marshaler {
-			return ec.marshalNDeliveryStats2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐDeliveryStats(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *subscriptions.DeliveryStats) graphql.Marshaler {
+			return ec.marshalNDeliveryStats2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐDeliveryStats(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8352,7 +8355,7 @@ func (ec *executionContext) _EventSubscription_deliveries(ctx context.Context, f
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.EventSubscription().Deliveries(ctx, obj, fc.Args["filter"].(*DeliveryFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.EventSubscription().Deliveries(ctx, obj, fc.Args["filter"].(*subscriptions.DeliveryFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *DeliveryConnection) graphql.Marshaler {
@@ -8508,8 +8511,8 @@ func (ec *executionContext) _EventSubscriptionConnection_pageInfo(ctx context.Co
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8563,8 +8566,8 @@ func (ec *executionContext) _EventSubscriptionEdge_node(ctx context.Context, fie
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.EventSubscription) graphql.Marshaler {
-			return ec.marshalNEventSubscription2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscription(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.EventSubscription) graphql.Marshaler {
+			return ec.marshalNEventSubscription2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscription(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8606,7 +8609,7 @@ func (ec *executionContext) fieldContext_EventSubscriptionEdge_cursor(_ context.
 	return graphql.NewScalarFieldContext("EventSubscriptionEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Explanation_outcome(ctx context.Context, field graphql.CollectedField, obj *Explanation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Explanation_outcome(ctx context.Context, field graphql.CollectedField, obj *subscriptions.Explanation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8618,8 +8621,8 @@ func (ec *executionContext) _Explanation_outcome(ctx context.Context, field grap
 			return obj.Outcome, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ExplanationOutcome) graphql.Marshaler {
-			return ec.marshalNExplanationOutcome2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐExplanationOutcome(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v subscriptions.ExplanationOutcome) graphql.Marshaler {
+			return ec.marshalNExplanationOutcome2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐExplanationOutcome(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8629,7 +8632,7 @@ func (ec *executionContext) fieldContext_Explanation_outcome(_ context.Context, 
 	return graphql.NewScalarFieldContext("Explanation", field, false, false, errors.New("field of type ExplanationOutcome does not have child fields"))
 }
 
-func (ec *executionContext) _Explanation_detail(ctx context.Context, field graphql.CollectedField, obj *Explanation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Explanation_detail(ctx context.Context, field graphql.CollectedField, obj *subscriptions.Explanation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8652,7 +8655,7 @@ func (ec *executionContext) fieldContext_Explanation_detail(_ context.Context, f
 	return graphql.NewScalarFieldContext("Explanation", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Explanation_delivery(ctx context.Context, field graphql.CollectedField, obj *Explanation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Explanation_delivery(ctx context.Context, field graphql.CollectedField, obj *subscriptions.Explanation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8884,8 +8887,8 @@ func (ec *executionContext) _IdentityConnection_pageInfo(ctx context.Context, fi
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -8939,8 +8942,8 @@ func (ec *executionContext) _IdentityEdge_node(ctx context.Context, field graphq
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Identity) graphql.Marshaler {
-			return ec.marshalNIdentity2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐIdentity(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Identity) graphql.Marshaler {
+			return ec.marshalNIdentity2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐIdentity(ctx, selections, v)
 		},
 		true,
 		true,
@@ -9038,7 +9041,7 @@ func (ec *executionContext) _Mutation_createEventDefinition(ctx context.Context,
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CreateEventDefinition(ctx, fc.Args["input"].(EventDefinitionInput))
+			return ec.Resolvers.Mutation().CreateEventDefinition(ctx, fc.Args["input"].(events.EventDefinitionInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.EventDefinition) graphql.Marshaler {
@@ -9082,7 +9085,7 @@ func (ec *executionContext) _Mutation_updateEventDefinition(ctx context.Context,
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().UpdateEventDefinition(ctx, fc.Args["id"].(hark.ID), fc.Args["input"].(EventDefinitionInput))
+			return ec.Resolvers.Mutation().UpdateEventDefinition(ctx, fc.Args["id"].(hark.ID), fc.Args["input"].(events.EventDefinitionInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.EventDefinition) graphql.Marshaler {
@@ -9214,7 +9217,7 @@ func (ec *executionContext) _Mutation_createEventSubscription(ctx context.Contex
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CreateEventSubscription(ctx, fc.Args["input"].(CreateEventSubscriptionInput))
+			return ec.Resolvers.Mutation().CreateEventSubscription(ctx, fc.Args["input"].(subscriptions.CreateEventSubscriptionInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *CreateEventSubscriptionPayload) graphql.Marshaler {
@@ -9258,7 +9261,7 @@ func (ec *executionContext) _Mutation_updateEventSubscription(ctx context.Contex
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().UpdateEventSubscription(ctx, fc.Args["id"].(hark.ID), fc.Args["input"].(UpdateEventSubscriptionInput))
+			return ec.Resolvers.Mutation().UpdateEventSubscription(ctx, fc.Args["id"].(hark.ID), fc.Args["input"].(subscriptions.UpdateEventSubscriptionInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.EventSubscription) graphql.Marshaler {
@@ -9302,11 +9305,11 @@ func (ec *executionContext) _Mutation_previewEventSubscription(ctx context.Conte
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().PreviewEventSubscription(ctx, fc.Args["input"].(CreateEventSubscriptionInput), fc.Args["sample"].(int))
+			return ec.Resolvers.Mutation().PreviewEventSubscription(ctx, fc.Args["input"].(subscriptions.CreateEventSubscriptionInput), fc.Args["sample"].(int))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PreviewEventSubscriptionPayload) graphql.Marshaler {
-			return ec.marshalNPreviewEventSubscriptionPayload2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPreviewEventSubscriptionPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *subscriptions.Preview) graphql.Marshaler {
+			return ec.marshalNPreviewEventSubscriptionPayload2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐPreview(ctx, selections, v)
 		},
 		true,
 		true,
@@ -9654,7 +9657,7 @@ func (ec *executionContext) _Mutation_replayDeliveries(ctx context.Context, fiel
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ReplayDeliveries(ctx, fc.Args["input"].(ReplayDeliveriesInput))
+			return ec.Resolvers.Mutation().ReplayDeliveries(ctx, fc.Args["input"].(subscriptions.ReplayDeliveriesInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ReplayDeliveriesPayload) graphql.Marshaler {
@@ -10050,7 +10053,7 @@ func (ec *executionContext) _Mutation_createRole(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CreateRole(ctx, fc.Args["input"].(RoleInput))
+			return ec.Resolvers.Mutation().CreateRole(ctx, fc.Args["input"].(access.RoleInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.Role) graphql.Marshaler {
@@ -10094,7 +10097,7 @@ func (ec *executionContext) _Mutation_updateRole(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().UpdateRole(ctx, fc.Args["id"].(hark.ID), fc.Args["input"].(RoleInput))
+			return ec.Resolvers.Mutation().UpdateRole(ctx, fc.Args["id"].(hark.ID), fc.Args["input"].(access.RoleInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.Role) graphql.Marshaler {
@@ -10444,7 +10447,7 @@ func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, f
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _PreviewEventSubscriptionPayload_examined(ctx context.Context, field graphql.CollectedField, obj *PreviewEventSubscriptionPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewEventSubscriptionPayload_examined(ctx context.Context, field graphql.CollectedField, obj *subscriptions.Preview) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10467,7 +10470,7 @@ func (ec *executionContext) fieldContext_PreviewEventSubscriptionPayload_examine
 	return graphql.NewScalarFieldContext("PreviewEventSubscriptionPayload", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _PreviewEventSubscriptionPayload_matched(ctx context.Context, field graphql.CollectedField, obj *PreviewEventSubscriptionPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewEventSubscriptionPayload_matched(ctx context.Context, field graphql.CollectedField, obj *subscriptions.Preview) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10490,7 +10493,7 @@ func (ec *executionContext) fieldContext_PreviewEventSubscriptionPayload_matched
 	return graphql.NewScalarFieldContext("PreviewEventSubscriptionPayload", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _PreviewEventSubscriptionPayload_request(ctx context.Context, field graphql.CollectedField, obj *PreviewEventSubscriptionPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewEventSubscriptionPayload_request(ctx context.Context, field graphql.CollectedField, obj *subscriptions.Preview) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10502,8 +10505,8 @@ func (ec *executionContext) _PreviewEventSubscriptionPayload_request(ctx context
 			return obj.Request, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *PreviewRequest) graphql.Marshaler {
-			return ec.marshalOPreviewRequest2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPreviewRequest(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *subscriptions.PreviewRequest) graphql.Marshaler {
+			return ec.marshalOPreviewRequest2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐPreviewRequest(ctx, selections, v)
 		},
 		true,
 		false,
@@ -10522,7 +10525,7 @@ func (ec *executionContext) fieldContext_PreviewEventSubscriptionPayload_request
 	return fc, nil
 }
 
-func (ec *executionContext) _PreviewHeader_name(ctx context.Context, field graphql.CollectedField, obj *PreviewHeader) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewHeader_name(ctx context.Context, field graphql.CollectedField, obj *subscriptions.PreviewHeader) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10545,7 +10548,7 @@ func (ec *executionContext) fieldContext_PreviewHeader_name(_ context.Context, f
 	return graphql.NewScalarFieldContext("PreviewHeader", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _PreviewHeader_value(ctx context.Context, field graphql.CollectedField, obj *PreviewHeader) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewHeader_value(ctx context.Context, field graphql.CollectedField, obj *subscriptions.PreviewHeader) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10568,7 +10571,7 @@ func (ec *executionContext) fieldContext_PreviewHeader_value(_ context.Context, 
 	return graphql.NewScalarFieldContext("PreviewHeader", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _PreviewRequest_method(ctx context.Context, field graphql.CollectedField, obj *PreviewRequest) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewRequest_method(ctx context.Context, field graphql.CollectedField, obj *subscriptions.PreviewRequest) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10591,7 +10594,7 @@ func (ec *executionContext) fieldContext_PreviewRequest_method(_ context.Context
 	return graphql.NewScalarFieldContext("PreviewRequest", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _PreviewRequest_url(ctx context.Context, field graphql.CollectedField, obj *PreviewRequest) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewRequest_url(ctx context.Context, field graphql.CollectedField, obj *subscriptions.PreviewRequest) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10614,7 +10617,7 @@ func (ec *executionContext) fieldContext_PreviewRequest_url(_ context.Context, f
 	return graphql.NewScalarFieldContext("PreviewRequest", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _PreviewRequest_headers(ctx context.Context, field graphql.CollectedField, obj *PreviewRequest) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewRequest_headers(ctx context.Context, field graphql.CollectedField, obj *subscriptions.PreviewRequest) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10626,8 +10629,8 @@ func (ec *executionContext) _PreviewRequest_headers(ctx context.Context, field g
 			return obj.Headers, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*PreviewHeader) graphql.Marshaler {
-			return ec.marshalNPreviewHeader2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPreviewHeaderᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*subscriptions.PreviewHeader) graphql.Marshaler {
+			return ec.marshalNPreviewHeader2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐPreviewHeaderᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -10646,7 +10649,7 @@ func (ec *executionContext) fieldContext_PreviewRequest_headers(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _PreviewRequest_body(ctx context.Context, field graphql.CollectedField, obj *PreviewRequest) (ret graphql.Marshaler) {
+func (ec *executionContext) _PreviewRequest_body(ctx context.Context, field graphql.CollectedField, obj *subscriptions.PreviewRequest) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10837,8 +10840,8 @@ func (ec *executionContext) _ProjectConnection_pageInfo(ctx context.Context, fie
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -10892,8 +10895,8 @@ func (ec *executionContext) _ProjectEdge_node(ctx context.Context, field graphql
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Project) graphql.Marshaler {
-			return ec.marshalNProject2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐProject(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Project) graphql.Marshaler {
+			return ec.marshalNProject2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐProject(ctx, selections, v)
 		},
 		true,
 		true,
@@ -11164,7 +11167,7 @@ func (ec *executionContext) _Query_eventDefinitions(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().EventDefinitions(ctx, fc.Args["filter"].(*EventDefinitionFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Query().EventDefinitions(ctx, fc.Args["filter"].(*events.EventDefinitionFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *EventDefinitionConnection) graphql.Marshaler {
@@ -11252,7 +11255,7 @@ func (ec *executionContext) _Query_eventSubscriptions(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().EventSubscriptions(ctx, fc.Args["filter"].(*EventSubscriptionFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Query().EventSubscriptions(ctx, fc.Args["filter"].(*subscriptions.EventSubscriptionFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *EventSubscriptionConnection) graphql.Marshaler {
@@ -11428,7 +11431,7 @@ func (ec *executionContext) _Query_deliveries(ctx context.Context, field graphql
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Deliveries(ctx, fc.Args["filter"].(*DeliveryFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Query().Deliveries(ctx, fc.Args["filter"].(*subscriptions.DeliveryFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *DeliveryConnection) graphql.Marshaler {
@@ -11969,8 +11972,8 @@ func (ec *executionContext) _RotateSigningSecretPayload_eventSubscription(ctx co
 			return obj.EventSubscription, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.EventSubscription) graphql.Marshaler {
-			return ec.marshalNEventSubscription2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscription(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.EventSubscription) graphql.Marshaler {
+			return ec.marshalNEventSubscription2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscription(ctx, selections, v)
 		},
 		true,
 		true,
@@ -12314,7 +12317,7 @@ func (ec *executionContext) _Subscription_deliveryChanges(ctx context.Context, f
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Subscription().DeliveryChanges(ctx, fc.Args["filter"].(*DeliveryFilter))
+			return ec.Resolvers.Subscription().DeliveryChanges(ctx, fc.Args["filter"].(*subscriptions.DeliveryFilter))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.Delivery) graphql.Marshaler {
@@ -13483,8 +13486,8 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
-func (ec *executionContext) unmarshalInputAPIKeyAuthInput(ctx context.Context, obj any) (APIKeyAuthInput, error) {
-	var it APIKeyAuthInput
+func (ec *executionContext) unmarshalInputAPIKeyAuthInput(ctx context.Context, obj any) (subscriptions.APIKeyAuthInput, error) {
+	var it subscriptions.APIKeyAuthInput
 	if obj == nil {
 		return it, nil
 	}
@@ -13507,7 +13510,7 @@ func (ec *executionContext) unmarshalInputAPIKeyAuthInput(ctx context.Context, o
 		switch k {
 		case "key":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
-			data, err := ec.unmarshalNString2string(ctx, v)
+			data, err := ec.unmarshalNString2githubᚗcomᚋharkᚑeventsᚋharkᚐSecret(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -13524,8 +13527,8 @@ func (ec *executionContext) unmarshalInputAPIKeyAuthInput(ctx context.Context, o
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputBasicAuthInput(ctx context.Context, obj any) (BasicAuthInput, error) {
-	var it BasicAuthInput
+func (ec *executionContext) unmarshalInputBasicAuthInput(ctx context.Context, obj any) (subscriptions.BasicAuthInput, error) {
+	var it subscriptions.BasicAuthInput
 	if obj == nil {
 		return it, nil
 	}
@@ -13551,7 +13554,7 @@ func (ec *executionContext) unmarshalInputBasicAuthInput(ctx context.Context, ob
 			it.Username = data
 		case "password":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
-			data, err := ec.unmarshalNString2string(ctx, v)
+			data, err := ec.unmarshalNString2githubᚗcomᚋharkᚑeventsᚋharkᚐSecret(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -13561,8 +13564,8 @@ func (ec *executionContext) unmarshalInputBasicAuthInput(ctx context.Context, ob
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputCreateEventSubscriptionInput(ctx context.Context, obj any) (CreateEventSubscriptionInput, error) {
-	var it CreateEventSubscriptionInput
+func (ec *executionContext) unmarshalInputCreateEventSubscriptionInput(ctx context.Context, obj any) (subscriptions.CreateEventSubscriptionInput, error) {
+	var it subscriptions.CreateEventSubscriptionInput
 	if obj == nil {
 		return it, nil
 	}
@@ -13650,7 +13653,7 @@ func (ec *executionContext) unmarshalInputCreateEventSubscriptionInput(ctx conte
 			it.Active = data
 		case "auth":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("auth"))
-			data, err := ec.unmarshalNSubscriptionAuthInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐSubscriptionAuthInput(ctx, v)
+			data, err := ec.unmarshalNSubscriptionAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐSubscriptionAuthInput(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -13671,7 +13674,7 @@ func (ec *executionContext) unmarshalInputCreateEventSubscriptionInput(ctx conte
 			it.Conditions = data
 		case "retryPolicy":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retryPolicy"))
-			data, err := ec.unmarshalORetryPolicyInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐRetryPolicyInput(ctx, v)
+			data, err := ec.unmarshalORetryPolicyInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐRetryPolicyInput(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -13730,8 +13733,8 @@ func (ec *executionContext) unmarshalInputCreateEventSubscriptionInput(ctx conte
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputDeliveryFilter(ctx context.Context, obj any) (DeliveryFilter, error) {
-	var it DeliveryFilter
+func (ec *executionContext) unmarshalInputDeliveryFilter(ctx context.Context, obj any) (subscriptions.DeliveryFilter, error) {
+	var it subscriptions.DeliveryFilter
 	if obj == nil {
 		return it, nil
 	}
@@ -13832,8 +13835,8 @@ func (ec *executionContext) unmarshalInputEventConditions(ctx context.Context, o
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputEventDefinitionFilter(ctx context.Context, obj any) (EventDefinitionFilter, error) {
-	var it EventDefinitionFilter
+func (ec *executionContext) unmarshalInputEventDefinitionFilter(ctx context.Context, obj any) (events.EventDefinitionFilter, error) {
+	var it events.EventDefinitionFilter
 	if obj == nil {
 		return it, nil
 	}
@@ -13890,8 +13893,8 @@ func (ec *executionContext) unmarshalInputEventDefinitionFilter(ctx context.Cont
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputEventDefinitionInput(ctx context.Context, obj any) (EventDefinitionInput, error) {
-	var it EventDefinitionInput
+func (ec *executionContext) unmarshalInputEventDefinitionInput(ctx context.Context, obj any) (events.EventDefinitionInput, error) {
+	var it events.EventDefinitionInput
 	if obj == nil {
 		return it, nil
 	}
@@ -13992,8 +13995,8 @@ func (ec *executionContext) unmarshalInputEventRegistration(ctx context.Context,
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputEventSubscriptionFilter(ctx context.Context, obj any) (EventSubscriptionFilter, error) {
-	var it EventSubscriptionFilter
+func (ec *executionContext) unmarshalInputEventSubscriptionFilter(ctx context.Context, obj any) (subscriptions.EventSubscriptionFilter, error) {
+	var it subscriptions.EventSubscriptionFilter
 	if obj == nil {
 		return it, nil
 	}
@@ -14057,8 +14060,8 @@ func (ec *executionContext) unmarshalInputEventSubscriptionFilter(ctx context.Co
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputJWTAuthInput(ctx context.Context, obj any) (JWTAuthInput, error) {
-	var it JWTAuthInput
+func (ec *executionContext) unmarshalInputJWTAuthInput(ctx context.Context, obj any) (subscriptions.JWTAuthInput, error) {
+	var it subscriptions.JWTAuthInput
 	if obj == nil {
 		return it, nil
 	}
@@ -14077,7 +14080,7 @@ func (ec *executionContext) unmarshalInputJWTAuthInput(ctx context.Context, obj 
 		switch k {
 		case "token":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
-			data, err := ec.unmarshalNString2string(ctx, v)
+			data, err := ec.unmarshalNString2githubᚗcomᚋharkᚑeventsᚋharkᚐSecret(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -14087,8 +14090,8 @@ func (ec *executionContext) unmarshalInputJWTAuthInput(ctx context.Context, obj 
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputOAuth2AuthInput(ctx context.Context, obj any) (OAuth2AuthInput, error) {
-	var it OAuth2AuthInput
+func (ec *executionContext) unmarshalInputOAuth2AuthInput(ctx context.Context, obj any) (subscriptions.OAuth2AuthInput, error) {
+	var it subscriptions.OAuth2AuthInput
 	if obj == nil {
 		return it, nil
 	}
@@ -14114,7 +14117,7 @@ func (ec *executionContext) unmarshalInputOAuth2AuthInput(ctx context.Context, o
 			it.ClientID = data
 		case "clientSecret":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clientSecret"))
-			data, err := ec.unmarshalNString2string(ctx, v)
+			data, err := ec.unmarshalNString2githubᚗcomᚋharkᚑeventsᚋharkᚐSecret(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -14305,8 +14308,8 @@ func (ec *executionContext) unmarshalInputPublishEventInput(ctx context.Context,
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputReplayDeliveriesInput(ctx context.Context, obj any) (ReplayDeliveriesInput, error) {
-	var it ReplayDeliveriesInput
+func (ec *executionContext) unmarshalInputReplayDeliveriesInput(ctx context.Context, obj any) (subscriptions.ReplayDeliveriesInput, error) {
+	var it subscriptions.ReplayDeliveriesInput
 	if obj == nil {
 		return it, nil
 	}
@@ -14360,8 +14363,8 @@ func (ec *executionContext) unmarshalInputReplayDeliveriesInput(ctx context.Cont
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputRetryPolicyInput(ctx context.Context, obj any) (RetryPolicyInput, error) {
-	var it RetryPolicyInput
+func (ec *executionContext) unmarshalInputRetryPolicyInput(ctx context.Context, obj any) (subscriptions.RetryPolicyInput, error) {
+	var it subscriptions.RetryPolicyInput
 	if obj == nil {
 		return it, nil
 	}
@@ -14390,8 +14393,8 @@ func (ec *executionContext) unmarshalInputRetryPolicyInput(ctx context.Context, 
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputRoleInput(ctx context.Context, obj any) (RoleInput, error) {
-	var it RoleInput
+func (ec *executionContext) unmarshalInputRoleInput(ctx context.Context, obj any) (access.RoleInput, error) {
+	var it access.RoleInput
 	if obj == nil {
 		return it, nil
 	}
@@ -14547,8 +14550,8 @@ func (ec *executionContext) unmarshalInputStringConditionInput(ctx context.Conte
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputSubscriptionAuthInput(ctx context.Context, obj any) (SubscriptionAuthInput, error) {
-	var it SubscriptionAuthInput
+func (ec *executionContext) unmarshalInputSubscriptionAuthInput(ctx context.Context, obj any) (subscriptions.SubscriptionAuthInput, error) {
+	var it subscriptions.SubscriptionAuthInput
 	if obj == nil {
 		return it, nil
 	}
@@ -14567,28 +14570,28 @@ func (ec *executionContext) unmarshalInputSubscriptionAuthInput(ctx context.Cont
 		switch k {
 		case "basic":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("basic"))
-			data, err := ec.unmarshalOBasicAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐBasicAuthInput(ctx, v)
+			data, err := ec.unmarshalOBasicAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐBasicAuthInput(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Basic = data
 		case "oauth2":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("oauth2"))
-			data, err := ec.unmarshalOOAuth2AuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐOAuth2AuthInput(ctx, v)
+			data, err := ec.unmarshalOOAuth2AuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐOAuth2AuthInput(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Oauth2 = data
 		case "jwt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jwt"))
-			data, err := ec.unmarshalOJWTAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐJWTAuthInput(ctx, v)
+			data, err := ec.unmarshalOJWTAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐJWTAuthInput(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Jwt = data
 		case "apiKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiKey"))
-			data, err := ec.unmarshalOAPIKeyAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐAPIKeyAuthInput(ctx, v)
+			data, err := ec.unmarshalOAPIKeyAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐAPIKeyAuthInput(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -14598,8 +14601,8 @@ func (ec *executionContext) unmarshalInputSubscriptionAuthInput(ctx context.Cont
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputUpdateEventSubscriptionInput(ctx context.Context, obj any) (UpdateEventSubscriptionInput, error) {
-	var it UpdateEventSubscriptionInput
+func (ec *executionContext) unmarshalInputUpdateEventSubscriptionInput(ctx context.Context, obj any) (subscriptions.UpdateEventSubscriptionInput, error) {
+	var it subscriptions.UpdateEventSubscriptionInput
 	if obj == nil {
 		return it, nil
 	}
@@ -14667,7 +14670,7 @@ func (ec *executionContext) unmarshalInputUpdateEventSubscriptionInput(ctx conte
 			it.Active = data
 		case "auth":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("auth"))
-			data, err := ec.unmarshalOSubscriptionAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐSubscriptionAuthInput(ctx, v)
+			data, err := ec.unmarshalOSubscriptionAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐSubscriptionAuthInput(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -14688,7 +14691,7 @@ func (ec *executionContext) unmarshalInputUpdateEventSubscriptionInput(ctx conte
 			it.Conditions = data
 		case "retryPolicy":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retryPolicy"))
-			data, err := ec.unmarshalORetryPolicyInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐRetryPolicyInput(ctx, v)
+			data, err := ec.unmarshalORetryPolicyInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐRetryPolicyInput(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -15797,7 +15800,7 @@ func (ec *executionContext) _DeliveryEdge(ctx context.Context, sel ast.Selection
 
 var deliveryStatsImplementors = []string{"DeliveryStats"}
 
-func (ec *executionContext) _DeliveryStats(ctx context.Context, sel ast.SelectionSet, obj *DeliveryStats) graphql.Marshaler {
+func (ec *executionContext) _DeliveryStats(ctx context.Context, sel ast.SelectionSet, obj *subscriptions.DeliveryStats) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deliveryStatsImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -16855,7 +16858,7 @@ func (ec *executionContext) _EventSubscriptionEdge(ctx context.Context, sel ast.
 
 var explanationImplementors = []string{"Explanation"}
 
-func (ec *executionContext) _Explanation(ctx context.Context, sel ast.SelectionSet, obj *Explanation) graphql.Marshaler {
+func (ec *executionContext) _Explanation(ctx context.Context, sel ast.SelectionSet, obj *subscriptions.Explanation) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, explanationImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -17476,7 +17479,7 @@ func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet,
 
 var previewEventSubscriptionPayloadImplementors = []string{"PreviewEventSubscriptionPayload"}
 
-func (ec *executionContext) _PreviewEventSubscriptionPayload(ctx context.Context, sel ast.SelectionSet, obj *PreviewEventSubscriptionPayload) graphql.Marshaler {
+func (ec *executionContext) _PreviewEventSubscriptionPayload(ctx context.Context, sel ast.SelectionSet, obj *subscriptions.Preview) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, previewEventSubscriptionPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -17524,7 +17527,7 @@ func (ec *executionContext) _PreviewEventSubscriptionPayload(ctx context.Context
 
 var previewHeaderImplementors = []string{"PreviewHeader"}
 
-func (ec *executionContext) _PreviewHeader(ctx context.Context, sel ast.SelectionSet, obj *PreviewHeader) graphql.Marshaler {
+func (ec *executionContext) _PreviewHeader(ctx context.Context, sel ast.SelectionSet, obj *subscriptions.PreviewHeader) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, previewHeaderImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -17567,7 +17570,7 @@ func (ec *executionContext) _PreviewHeader(ctx context.Context, sel ast.Selectio
 
 var previewRequestImplementors = []string{"PreviewRequest"}
 
-func (ec *executionContext) _PreviewRequest(ctx context.Context, sel ast.SelectionSet, obj *PreviewRequest) graphql.Marshaler {
+func (ec *executionContext) _PreviewRequest(ctx context.Context, sel ast.SelectionSet, obj *subscriptions.PreviewRequest) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, previewRequestImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -19210,10 +19213,6 @@ func (ec *executionContext) marshalNAction2ᚕgithubᚗcomᚋharkᚑeventsᚋhar
 	return ret
 }
 
-func (ec *executionContext) marshalNAuditEntry2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐAuditEntry(ctx context.Context, sel ast.SelectionSet, v ent.AuditEntry) graphql.Marshaler {
-	return ec._AuditEntry(ctx, sel, &v)
-}
-
 func (ec *executionContext) marshalNAuditEntry2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐAuditEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.AuditEntry) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -19379,7 +19378,7 @@ func (ec *executionContext) marshalNConditions2ᚖgithubᚗcomᚋharkᚑevents�
 	return ec._Conditions(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNCreateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐCreateEventSubscriptionInput(ctx context.Context, v any) (CreateEventSubscriptionInput, error) {
+func (ec *executionContext) unmarshalNCreateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐCreateEventSubscriptionInput(ctx context.Context, v any) (subscriptions.CreateEventSubscriptionInput, error) {
 	res, err := ec.unmarshalInputCreateEventSubscriptionInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -19392,10 +19391,6 @@ func (ec *executionContext) marshalNCreateEventSubscriptionPayload2ᚖgithubᚗc
 		return graphql.Null
 	}
 	return ec._CreateEventSubscriptionPayload(ctx, sel, v)
-}
-
-func (ec *executionContext) marshalNDelivery2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐDelivery(ctx context.Context, sel ast.SelectionSet, v ent.Delivery) graphql.Marshaler {
-	return ec._Delivery(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNDelivery2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐDeliveryᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.Delivery) graphql.Marshaler {
@@ -19486,7 +19481,7 @@ func (ec *executionContext) marshalNDeliveryEdge2ᚖgithubᚗcomᚋharkᚑevents
 	return ec._DeliveryEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNDeliveryStats2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐDeliveryStats(ctx context.Context, sel ast.SelectionSet, v *DeliveryStats) graphql.Marshaler {
+func (ec *executionContext) marshalNDeliveryStats2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐDeliveryStats(ctx context.Context, sel ast.SelectionSet, v *subscriptions.DeliveryStats) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -19511,10 +19506,6 @@ func (ec *executionContext) marshalNDeliveryStatus2githubᚗcomᚋharkᚑevents�
 		}
 	}
 	return res
-}
-
-func (ec *executionContext) marshalNEvent2githubᚗcomᚋharkᚑeventsᚋharkᚐEvent(ctx context.Context, sel ast.SelectionSet, v hark.Event) graphql.Marshaler {
-	return ec._Event(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNEvent2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐEventᚄ(ctx context.Context, sel ast.SelectionSet, v []*hark.Event) graphql.Marshaler {
@@ -19556,10 +19547,6 @@ func (ec *executionContext) marshalNEventConnection2ᚖgithubᚗcomᚋharkᚑeve
 		return graphql.Null
 	}
 	return ec._EventConnection(ctx, sel, v)
-}
-
-func (ec *executionContext) marshalNEventDefinition2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventDefinition(ctx context.Context, sel ast.SelectionSet, v ent.EventDefinition) graphql.Marshaler {
-	return ec._EventDefinition(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNEventDefinition2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventDefinitionᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.EventDefinition) graphql.Marshaler {
@@ -19624,7 +19611,7 @@ func (ec *executionContext) marshalNEventDefinitionEdge2ᚖgithubᚗcomᚋhark�
 	return ec._EventDefinitionEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNEventDefinitionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐEventDefinitionInput(ctx context.Context, v any) (EventDefinitionInput, error) {
+func (ec *executionContext) unmarshalNEventDefinitionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋeventsᚐEventDefinitionInput(ctx context.Context, v any) (events.EventDefinitionInput, error) {
 	res, err := ec.unmarshalInputEventDefinitionInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -19658,10 +19645,6 @@ func (ec *executionContext) marshalNEventEdge2ᚖgithubᚗcomᚋharkᚑeventsᚋ
 func (ec *executionContext) unmarshalNEventRegistration2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐRegistration(ctx context.Context, v any) (*hark.Registration, error) {
 	res, err := ec.unmarshalInputEventRegistration(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNEventSubscription2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscription(ctx context.Context, sel ast.SelectionSet, v ent.EventSubscription) graphql.Marshaler {
-	return ec._EventSubscription(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNEventSubscription2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscriptionᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.EventSubscription) graphql.Marshaler {
@@ -19726,7 +19709,7 @@ func (ec *executionContext) marshalNEventSubscriptionEdge2ᚖgithubᚗcomᚋhark
 	return ec._EventSubscriptionEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNExplanation2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐExplanation(ctx context.Context, sel ast.SelectionSet, v *Explanation) graphql.Marshaler {
+func (ec *executionContext) marshalNExplanation2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐExplanation(ctx context.Context, sel ast.SelectionSet, v *subscriptions.Explanation) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -19736,14 +19719,21 @@ func (ec *executionContext) marshalNExplanation2ᚖgithubᚗcomᚋharkᚑevents�
 	return ec._Explanation(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNExplanationOutcome2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐExplanationOutcome(ctx context.Context, v any) (ExplanationOutcome, error) {
-	var res ExplanationOutcome
-	err := res.UnmarshalGQL(v)
+func (ec *executionContext) unmarshalNExplanationOutcome2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐExplanationOutcome(ctx context.Context, v any) (subscriptions.ExplanationOutcome, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := subscriptions.ExplanationOutcome(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNExplanationOutcome2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐExplanationOutcome(ctx context.Context, sel ast.SelectionSet, v ExplanationOutcome) graphql.Marshaler {
-	return v
+func (ec *executionContext) marshalNExplanationOutcome2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐExplanationOutcome(ctx context.Context, sel ast.SelectionSet, v subscriptions.ExplanationOutcome) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
@@ -19760,10 +19750,6 @@ func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.S
 		}
 	}
 	return graphql.WrapContextMarshaler(ctx, res)
-}
-
-func (ec *executionContext) marshalNIdentity2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐIdentity(ctx context.Context, sel ast.SelectionSet, v ent.Identity) graphql.Marshaler {
-	return ec._Identity(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNIdentity2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐIdentityᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.Identity) graphql.Marshaler {
@@ -19905,8 +19891,14 @@ func (ec *executionContext) marshalNLong2int64(ctx context.Context, sel ast.Sele
 	return res
 }
 
-func (ec *executionContext) marshalNPageInfo2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v PageInfo) graphql.Marshaler {
-	return ec._PageInfo(ctx, sel, &v)
+func (ec *executionContext) marshalNPageInfo2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._PageInfo(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNPayloadType2githubᚗcomᚋharkᚑeventsᚋharkᚐPayloadType(ctx context.Context, v any) (hark.PayloadType, error) {
@@ -19926,7 +19918,7 @@ func (ec *executionContext) marshalNPayloadType2githubᚗcomᚋharkᚑeventsᚋh
 	return res
 }
 
-func (ec *executionContext) marshalNPreviewEventSubscriptionPayload2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPreviewEventSubscriptionPayload(ctx context.Context, sel ast.SelectionSet, v *PreviewEventSubscriptionPayload) graphql.Marshaler {
+func (ec *executionContext) marshalNPreviewEventSubscriptionPayload2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐPreview(ctx context.Context, sel ast.SelectionSet, v *subscriptions.Preview) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -19936,11 +19928,11 @@ func (ec *executionContext) marshalNPreviewEventSubscriptionPayload2ᚖgithubᚗ
 	return ec._PreviewEventSubscriptionPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNPreviewHeader2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPreviewHeaderᚄ(ctx context.Context, sel ast.SelectionSet, v []*PreviewHeader) graphql.Marshaler {
+func (ec *executionContext) marshalNPreviewHeader2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐPreviewHeaderᚄ(ctx context.Context, sel ast.SelectionSet, v []*subscriptions.PreviewHeader) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNPreviewHeader2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPreviewHeader(ctx, sel, v[i])
+		return ec.marshalNPreviewHeader2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐPreviewHeader(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -19952,7 +19944,7 @@ func (ec *executionContext) marshalNPreviewHeader2ᚕᚖgithubᚗcomᚋharkᚑev
 	return ret
 }
 
-func (ec *executionContext) marshalNPreviewHeader2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPreviewHeader(ctx context.Context, sel ast.SelectionSet, v *PreviewHeader) graphql.Marshaler {
+func (ec *executionContext) marshalNPreviewHeader2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐPreviewHeader(ctx context.Context, sel ast.SelectionSet, v *subscriptions.PreviewHeader) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -19960,10 +19952,6 @@ func (ec *executionContext) marshalNPreviewHeader2ᚖgithubᚗcomᚋharkᚑevent
 		return graphql.Null
 	}
 	return ec._PreviewHeader(ctx, sel, v)
-}
-
-func (ec *executionContext) marshalNProject2githubᚗcomᚋharkᚑeventsᚋharkᚋentᚐProject(ctx context.Context, sel ast.SelectionSet, v ent.Project) graphql.Marshaler {
-	return ec._Project(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNProject2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐProjectᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.Project) graphql.Marshaler {
@@ -20067,7 +20055,7 @@ func (ec *executionContext) marshalNPublishEventsPayload2ᚖgithubᚗcomᚋhark�
 	return ec._PublishEventsPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNReplayDeliveriesInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐReplayDeliveriesInput(ctx context.Context, v any) (ReplayDeliveriesInput, error) {
+func (ec *executionContext) unmarshalNReplayDeliveriesInput2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐReplayDeliveriesInput(ctx context.Context, v any) (subscriptions.ReplayDeliveriesInput, error) {
 	res, err := ec.unmarshalInputReplayDeliveriesInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -20144,7 +20132,7 @@ func (ec *executionContext) marshalNRoleGrant2ᚖgithubᚗcomᚋharkᚑeventsᚋ
 	return ec._RoleGrant(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNRoleInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐRoleInput(ctx context.Context, v any) (RoleInput, error) {
+func (ec *executionContext) unmarshalNRoleInput2githubᚗcomᚋharkᚑeventsᚋharkᚋaccessᚐRoleInput(ctx context.Context, v any) (access.RoleInput, error) {
 	res, err := ec.unmarshalInputRoleInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -20231,6 +20219,16 @@ func (ec *executionContext) marshalNString2githubᚗcomᚋharkᚑeventsᚋhark�
 	return v
 }
 
+func (ec *executionContext) unmarshalNString2githubᚗcomᚋharkᚑeventsᚋharkᚐSecret(ctx context.Context, v any) (hark.Secret, error) {
+	var res hark.Secret
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNString2githubᚗcomᚋharkᚑeventsᚋharkᚐSecret(ctx context.Context, sel ast.SelectionSet, v hark.Secret) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -20286,9 +20284,9 @@ func (ec *executionContext) marshalNSubscriptionAuth2githubᚗcomᚋharkᚑevent
 	return ec._SubscriptionAuth(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNSubscriptionAuthInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐSubscriptionAuthInput(ctx context.Context, v any) (SubscriptionAuthInput, error) {
+func (ec *executionContext) unmarshalNSubscriptionAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐSubscriptionAuthInput(ctx context.Context, v any) (*subscriptions.SubscriptionAuthInput, error) {
 	res, err := ec.unmarshalInputSubscriptionAuthInput(ctx, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNSubscriptionHealth2githubᚗcomᚋharkᚑeventsᚋharkᚐSubscriptionHealth(ctx context.Context, v any) (hark.SubscriptionHealth, error) {
@@ -20357,7 +20355,7 @@ func (ec *executionContext) marshalNUUID2ᚕgithubᚗcomᚋharkᚑeventsᚋhark�
 	return ret
 }
 
-func (ec *executionContext) unmarshalNUpdateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐUpdateEventSubscriptionInput(ctx context.Context, v any) (UpdateEventSubscriptionInput, error) {
+func (ec *executionContext) unmarshalNUpdateEventSubscriptionInput2githubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐUpdateEventSubscriptionInput(ctx context.Context, v any) (subscriptions.UpdateEventSubscriptionInput, error) {
 	res, err := ec.unmarshalInputUpdateEventSubscriptionInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -20512,7 +20510,7 @@ func (ec *executionContext) marshalN__TypeKind2string(ctx context.Context, sel a
 	return res
 }
 
-func (ec *executionContext) unmarshalOAPIKeyAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐAPIKeyAuthInput(ctx context.Context, v any) (*APIKeyAuthInput, error) {
+func (ec *executionContext) unmarshalOAPIKeyAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐAPIKeyAuthInput(ctx context.Context, v any) (*subscriptions.APIKeyAuthInput, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -20520,7 +20518,7 @@ func (ec *executionContext) unmarshalOAPIKeyAuthInput2ᚖgithubᚗcomᚋharkᚑe
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOBasicAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐBasicAuthInput(ctx context.Context, v any) (*BasicAuthInput, error) {
+func (ec *executionContext) unmarshalOBasicAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐBasicAuthInput(ctx context.Context, v any) (*subscriptions.BasicAuthInput, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -20584,7 +20582,7 @@ func (ec *executionContext) marshalODelivery2ᚖgithubᚗcomᚋharkᚑeventsᚋh
 	return ec._Delivery(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalODeliveryFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐDeliveryFilter(ctx context.Context, v any) (*DeliveryFilter, error) {
+func (ec *executionContext) unmarshalODeliveryFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐDeliveryFilter(ctx context.Context, v any) (*subscriptions.DeliveryFilter, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -20667,7 +20665,7 @@ func (ec *executionContext) marshalOEventDefinition2ᚖgithubᚗcomᚋharkᚑeve
 	return ec._EventDefinition(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOEventDefinitionFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐEventDefinitionFilter(ctx context.Context, v any) (*EventDefinitionFilter, error) {
+func (ec *executionContext) unmarshalOEventDefinitionFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋeventsᚐEventDefinitionFilter(ctx context.Context, v any) (*events.EventDefinitionFilter, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -20699,7 +20697,7 @@ func (ec *executionContext) marshalOEventSubscription2ᚖgithubᚗcomᚋharkᚑe
 	return ec._EventSubscription(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOEventSubscriptionFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐEventSubscriptionFilter(ctx context.Context, v any) (*EventSubscriptionFilter, error) {
+func (ec *executionContext) unmarshalOEventSubscriptionFilter2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐEventSubscriptionFilter(ctx context.Context, v any) (*subscriptions.EventSubscriptionFilter, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -20765,7 +20763,7 @@ func (ec *executionContext) marshalOJSON2githubᚗcomᚋharkᚑeventsᚋharkᚐJ
 	return v
 }
 
-func (ec *executionContext) unmarshalOJWTAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐJWTAuthInput(ctx context.Context, v any) (*JWTAuthInput, error) {
+func (ec *executionContext) unmarshalOJWTAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐJWTAuthInput(ctx context.Context, v any) (*subscriptions.JWTAuthInput, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -20773,7 +20771,7 @@ func (ec *executionContext) unmarshalOJWTAuthInput2ᚖgithubᚗcomᚋharkᚑeven
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOOAuth2AuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐOAuth2AuthInput(ctx context.Context, v any) (*OAuth2AuthInput, error) {
+func (ec *executionContext) unmarshalOOAuth2AuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐOAuth2AuthInput(ctx context.Context, v any) (*subscriptions.OAuth2AuthInput, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -20800,7 +20798,7 @@ func (ec *executionContext) marshalOPayloadType2ᚖgithubᚗcomᚋharkᚑevents�
 	return res
 }
 
-func (ec *executionContext) marshalOPreviewRequest2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐPreviewRequest(ctx context.Context, sel ast.SelectionSet, v *PreviewRequest) graphql.Marshaler {
+func (ec *executionContext) marshalOPreviewRequest2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐPreviewRequest(ctx context.Context, sel ast.SelectionSet, v *subscriptions.PreviewRequest) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -20833,7 +20831,7 @@ func (ec *executionContext) marshalORequestMethod2ᚖgithubᚗcomᚋharkᚑevent
 	return res
 }
 
-func (ec *executionContext) unmarshalORetryPolicyInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐRetryPolicyInput(ctx context.Context, v any) (*RetryPolicyInput, error) {
+func (ec *executionContext) unmarshalORetryPolicyInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐRetryPolicyInput(ctx context.Context, v any) (*subscriptions.RetryPolicyInput, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -20959,7 +20957,7 @@ func (ec *executionContext) unmarshalOStringConditionInput2ᚖgithubᚗcomᚋhar
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOSubscriptionAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐSubscriptionAuthInput(ctx context.Context, v any) (*SubscriptionAuthInput, error) {
+func (ec *executionContext) unmarshalOSubscriptionAuthInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐSubscriptionAuthInput(ctx context.Context, v any) (*subscriptions.SubscriptionAuthInput, error) {
 	if v == nil {
 		return nil, nil
 	}

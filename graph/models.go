@@ -3,11 +3,6 @@
 package graph
 
 import (
-	"bytes"
-	"fmt"
-	"io"
-	"strconv"
-
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
 )
@@ -27,14 +22,6 @@ type APIKeyAuth struct {
 
 func (APIKeyAuth) IsSubscriptionAuth() {}
 
-// A key in a header that you name.
-type APIKeyAuthInput struct {
-	// The key; encrypted at rest, never returned.
-	Key string `json:"key"`
-	// The header, a token of RFC 9110; default `X-API-KEY`. BAD_USER_INPUT for hop-by-hop headers, `Host`, `Content-*`, `Authorization` where another kind fits, `webhook-*`, `ce-*` and `traceparent`.
-	HeaderName string `json:"headerName"`
-}
-
 // A token for `Authorization: Bearer`.
 type AccessTokenPayload struct {
 	// Shown only here.
@@ -52,13 +39,13 @@ type AuditEntryConnection struct {
 	// The items alone, in the same order.
 	Nodes []*ent.AuditEntry `json:"nodes"`
 	// How to go on.
-	PageInfo PageInfo `json:"pageInfo"`
+	PageInfo *PageInfo `json:"pageInfo"`
 }
 
 // One item of a page of the audit log.
 type AuditEntryEdge struct {
 	// The entry.
-	Node ent.AuditEntry `json:"node"`
+	Node *ent.AuditEntry `json:"node"`
 	// Opaque position in this list; give it as `after` to go on behind it.
 	Cursor string `json:"cursor"`
 }
@@ -73,14 +60,6 @@ type BasicAuth struct {
 
 func (BasicAuth) IsSubscriptionAuth() {}
 
-// User name and password for `Authorization: Basic`; over SOAP also a WS-Security UsernameToken.
-type BasicAuthInput struct {
-	// The user name; without a colon (RFC 7617).
-	Username string `json:"username"`
-	// The password; encrypted at rest, never returned.
-	Password string `json:"password"`
-}
-
 // Credentials for universal auth (`POST /api/v1/auth/universal-auth/login`).
 type ClientSecretPayload struct {
 	// Given with the secret to log in; belongs to the identity and is no secret.
@@ -91,52 +70,10 @@ type ClientSecretPayload struct {
 	ExpiresAt *hark.Time `json:"expiresAt,omitempty"`
 }
 
-// A subscription to create or to preview.
-type CreateEventSubscriptionInput struct {
-	// The project whose events are wanted; defaults to the project named `default`.
-	ProjectID *hark.ID `json:"projectId,omitempty"`
-	// The kinds of events wanted, at least one; an unknown id is BAD_USER_INPUT.
-	EventDefinitionIds []hark.ID `json:"eventDefinitionIds"`
-	// Name of the service behind the endpoint, 1 to 255 characters.
-	SubscriberService string `json:"subscriberService"`
-	// URL to call, at most 2,048 characters, with a scheme that fits callbackProtocol. A private, loopback or link-local address must be allowed by the operator.
-	DeliveryEndpoint string `json:"deliveryEndpoint"`
-	// How the endpoint is reached; default HTTP.
-	CallbackProtocol hark.CallbackProtocol `json:"callbackProtocol"`
-	// For HTTP alone; default POST. With another protocol BAD_USER_INPUT.
-	RequestMethod *hark.RequestMethod `json:"requestMethod,omitempty"`
-	// For SOAP alone; default V1_1. With another protocol BAD_USER_INPUT.
-	SoapVersion *hark.SOAPVersion `json:"soapVersion,omitempty"`
-	// False creates it paused; default true.
-	Active bool `json:"active"`
-	// The credentials that callbacks carry.
-	Auth SubscriptionAuthInput `json:"auth"`
-	// Form of the events; default JSON for HTTP and WEBSOCKET, XML for SOAP, PROTOBUF for GRPC. A form that the protocol cannot carry is BAD_USER_INPUT.
-	PayloadType *hark.PayloadType `json:"payloadType,omitempty"`
-	// An event matches when any of them holds; left out or empty: no condition.
-	Conditions []*hark.Conditions `json:"conditions,omitempty"`
-	// When failed attempts are repeated; default after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h.
-	RetryPolicy *RetryPolicyInput `json:"retryPolicy,omitempty"`
-	// Longest duration of one attempt in seconds, 1 to 60; default 15.
-	TimeoutSeconds *int `json:"timeoutSeconds,omitempty"`
-	// Attempts that may start per second, 1 to 10,000; default no limit.
-	MaxPerSecond *int `json:"maxPerSecond,omitempty"`
-	// Attempts that may be under way at once, 1 to 1,000; default 16.
-	MaxInFlight *int `json:"maxInFlight,omitempty"`
-	// Deliver strictly one after the other, in sequence order; default false.
-	Ordered *bool `json:"ordered,omitempty"`
-	// Keep what matches while paused as HELD, under the retention policy; default true.
-	HoldWhilePaused *bool `json:"holdWhilePaused,omitempty"`
-	// How callbacks are signed; default HMAC_SHA256.
-	Signature hark.SignatureScheme `json:"signature"`
-	// Default false: an active subscription with the same subscriber, endpoint and a definition in common is a CONFLICT.
-	AllowOverlap bool `json:"allowOverlap"`
-}
-
 // The new subscription, and the secret that is shown once.
 type CreateEventSubscriptionPayload struct {
 	// The subscription; every event published after this answer that matches is delivered to it.
-	EventSubscription ent.EventSubscription `json:"eventSubscription"`
+	EventSubscription *ent.EventSubscription `json:"eventSubscription"`
 	// Standard Webhooks secret (`whsec_…`), shown only here and by rotateSigningSecret.
 	SigningSecret string `json:"signingSecret"`
 }
@@ -148,49 +85,15 @@ type DeliveryConnection struct {
 	// The items alone, in the same order.
 	Nodes []*ent.Delivery `json:"nodes"`
 	// How to go on.
-	PageInfo PageInfo `json:"pageInfo"`
+	PageInfo *PageInfo `json:"pageInfo"`
 }
 
 // One item of a page of deliveries.
 type DeliveryEdge struct {
 	// The delivery.
-	Node ent.Delivery `json:"node"`
+	Node *ent.Delivery `json:"node"`
 	// Opaque position in this list; give it as `after` to go on behind it.
 	Cursor string `json:"cursor"`
-}
-
-// All fields that are given must hold; an empty filter passes every delivery that the caller may see.
-type DeliveryFilter struct {
-	// Of this project; left out: of every project that the caller may see.
-	ProjectID *hark.ID `json:"projectId,omitempty"`
-	// To this subscription.
-	EventSubscriptionID *hark.ID `json:"eventSubscriptionId,omitempty"`
-	// Of this event.
-	EventID *hark.ID `json:"eventId,omitempty"`
-	// In any of these states; left out or empty: in any state.
-	Status []hark.DeliveryStatus `json:"status,omitempty"`
-	// Created at this time or later.
-	Since *hark.Time `json:"since,omitempty"`
-	// Created before this time.
-	Until *hark.Time `json:"until,omitempty"`
-}
-
-// A subscription's figures over a window of time.
-type DeliveryStats struct {
-	// Attempts in the window that the subscriber acknowledged.
-	Succeeded int `json:"succeeded"`
-	// Attempts in the window that failed, those that were repeated later included.
-	Failed int `json:"failed"`
-	// Deliveries created in the window that are PENDING or IN_PROGRESS now.
-	Pending int `json:"pending"`
-	// Deliveries created in the window that are HELD now.
-	Held int `json:"held"`
-	// succeeded / (succeeded + failed) over attempts in the window, 0 to 1; null when there were none.
-	SuccessRate *float64 `json:"successRate,omitempty"`
-	// Median duration of the attempts in the window, in milliseconds; null when there were none.
-	P50Ms *float64 `json:"p50Ms,omitempty"`
-	// 95th percentile of the duration of the attempts in the window, in milliseconds; null when there were none.
-	P95Ms *float64 `json:"p95Ms,omitempty"`
 }
 
 // A page of a project's log.
@@ -200,7 +103,7 @@ type EventConnection struct {
 	// The items alone, in the same order.
 	Nodes []*hark.Event `json:"nodes"`
 	// How to go on; with hasNextPage false, endCursor goes on live as `after` of projectEvents.
-	PageInfo PageInfo `json:"pageInfo"`
+	PageInfo *PageInfo `json:"pageInfo"`
 }
 
 // A page of event definitions.
@@ -210,7 +113,7 @@ type EventDefinitionConnection struct {
 	// The items alone, in the same order.
 	Nodes []*ent.EventDefinition `json:"nodes"`
 	// How to go on.
-	PageInfo PageInfo `json:"pageInfo"`
+	PageInfo *PageInfo `json:"pageInfo"`
 	// How many the filter passes that the caller may see, over all pages.
 	TotalCount int `json:"totalCount"`
 }
@@ -218,45 +121,15 @@ type EventDefinitionConnection struct {
 // One item of a page of event definitions.
 type EventDefinitionEdge struct {
 	// The event definition.
-	Node ent.EventDefinition `json:"node"`
+	Node *ent.EventDefinition `json:"node"`
 	// Opaque position in this list; give it as `after` to go on behind it.
 	Cursor string `json:"cursor"`
-}
-
-// All fields that are given must hold; an empty filter passes every definition.
-type EventDefinitionFilter struct {
-	// Equal to the source service, case counts.
-	SourceService *string `json:"sourceService,omitempty"`
-	// Equal to the resource type, case counts.
-	ResourceType *string `json:"resourceType,omitempty"`
-	// Equal to the operation type, case counts.
-	OperationType *string `json:"operationType,omitempty"`
-	// Equal to the classification label, case counts.
-	EventType *string `json:"eventType,omitempty"`
-	// Text that occurs in the key, the label or the description; case does not count.
-	Search *string `json:"search,omitempty"`
-}
-
-// A whole event definition: an update replaces every field, so an optional one that is left out becomes null.
-type EventDefinitionInput struct {
-	// The publishing service; 1 to 64 letters, digits, `-`, `_` or `.`, case counts.
-	SourceService string `json:"sourceService"`
-	// The kind of thing; 1 to 64 letters, digits, `-`, `_` or `.`, case counts.
-	ResourceType string `json:"resourceType"`
-	// What happens to it; 1 to 64 letters, digits, `-`, `_` or `.`, case counts.
-	OperationType string `json:"operationType"`
-	// Optional classification label, 1 to 255 characters.
-	EventType *string `json:"eventType,omitempty"`
-	// What the event means, for people; default none.
-	Description *string `json:"description,omitempty"`
-	// JSON Schema (2020-12), up to 64 KiB, that later payloads must satisfy; references outside of it are BAD_USER_INPUT. Default: no check.
-	PayloadSchema hark.JSON `json:"payloadSchema,omitempty"`
 }
 
 // One item of a page of the log.
 type EventEdge struct {
 	// The event.
-	Node hark.Event `json:"node"`
+	Node *hark.Event `json:"node"`
 	// Position in the project's log, the same as Event.cursor.
 	Cursor string `json:"cursor"`
 }
@@ -268,7 +141,7 @@ type EventSubscriptionConnection struct {
 	// The items alone, in the same order.
 	Nodes []*ent.EventSubscription `json:"nodes"`
 	// How to go on.
-	PageInfo PageInfo `json:"pageInfo"`
+	PageInfo *PageInfo `json:"pageInfo"`
 	// How many the filter passes that the caller may see, over all pages.
 	TotalCount int `json:"totalCount"`
 }
@@ -276,35 +149,9 @@ type EventSubscriptionConnection struct {
 // One item of a page of subscriptions.
 type EventSubscriptionEdge struct {
 	// The subscription.
-	Node ent.EventSubscription `json:"node"`
+	Node *ent.EventSubscription `json:"node"`
 	// Opaque position in this list; give it as `after` to go on behind it.
 	Cursor string `json:"cursor"`
-}
-
-// All fields that are given must hold; an empty filter passes every subscription that the caller may see.
-type EventSubscriptionFilter struct {
-	// Of this project; left out: of every project that the caller may see.
-	ProjectID *hark.ID `json:"projectId,omitempty"`
-	// That wants this kind of event, perhaps among others.
-	EventDefinitionID *hark.ID `json:"eventDefinitionId,omitempty"`
-	// Equal to the subscriber's name, case counts.
-	SubscriberService *string `json:"subscriberService,omitempty"`
-	// True: active ones; false: paused and disabled ones.
-	Active *bool `json:"active,omitempty"`
-	// Reached by this protocol.
-	CallbackProtocol *hark.CallbackProtocol `json:"callbackProtocol,omitempty"`
-	// In this health now.
-	Health *hark.SubscriptionHealth `json:"health,omitempty"`
-}
-
-// Why one event was, or was not, sent to one subscription.
-type Explanation struct {
-	// What decided it, for programs.
-	Outcome ExplanationOutcome `json:"outcome"`
-	// One sentence for a person.
-	Detail string `json:"detail"`
-	// The delivery of the event to this subscription; null when there is none, or none any more.
-	Delivery *ent.Delivery `json:"delivery,omitempty"`
 }
 
 // A page of identities.
@@ -314,7 +161,7 @@ type IdentityConnection struct {
 	// The items alone, in the same order.
 	Nodes []*ent.Identity `json:"nodes"`
 	// How to go on.
-	PageInfo PageInfo `json:"pageInfo"`
+	PageInfo *PageInfo `json:"pageInfo"`
 	// How many the caller may see, over all pages.
 	TotalCount int `json:"totalCount"`
 }
@@ -322,7 +169,7 @@ type IdentityConnection struct {
 // One item of a page of identities.
 type IdentityEdge struct {
 	// The identity.
-	Node ent.Identity `json:"node"`
+	Node *ent.Identity `json:"node"`
 	// Opaque position in this list; give it as `after` to go on behind it.
 	Cursor string `json:"cursor"`
 }
@@ -336,12 +183,6 @@ type JWTAuth struct {
 }
 
 func (JWTAuth) IsSubscriptionAuth() {}
-
-// A token made elsewhere, sent as `Authorization: Bearer`; hark does not renew it.
-type JWTAuthInput struct {
-	// The token as it is to be sent, without `Bearer`; encrypted at rest, never returned.
-	Token string `json:"token"`
-}
 
 // OAuth 2.0 client credentials; the client secret and tokens are never returned.
 type OAuth2Auth struct {
@@ -357,18 +198,6 @@ type OAuth2Auth struct {
 
 func (OAuth2Auth) IsSubscriptionAuth() {}
 
-// OAuth 2.0 client credentials flow. A 401 from the subscriber fetches a new token once.
-type OAuth2AuthInput struct {
-	// The client id at the token server.
-	ClientID string `json:"clientId"`
-	// The client secret; encrypted at rest, never returned.
-	ClientSecret string `json:"clientSecret"`
-	// `http://` or `https://` URL of the token endpoint; as guarded as deliveryEndpoint: a private, loopback or link-local address must be allowed by the operator.
-	TokenURL string `json:"tokenUrl"`
-	// Scopes to ask for, separated by spaces; left out: the token server's default.
-	Scope *string `json:"scope,omitempty"`
-}
-
 // Where a page stands in its list.
 type PageInfo struct {
 	// True when more follows behind endCursor.
@@ -381,36 +210,6 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
-// What a subscription would have done with events that are already there.
-type PreviewEventSubscriptionPayload struct {
-	// How many of the last retained events were looked at: at most `sample`.
-	Examined int `json:"examined"`
-	// How many of those examined would have been sent.
-	Matched int `json:"matched"`
-	// The request of the newest match, credentials blanked; null when nothing matched.
-	Request *PreviewRequest `json:"request,omitempty"`
-}
-
-// One header of a previewed request.
-type PreviewHeader struct {
-	// Its name; a header with several values occurs several times.
-	Name string `json:"name"`
-	// Its value; `[redacted]` in place of a credential.
-	Value string `json:"value"`
-}
-
-// A callback as it would be sent.
-type PreviewRequest struct {
-	// Its HTTP method; POST for GRPC and SOAP, GET for the handshake of WEBSOCKET.
-	Method string `json:"method"`
-	// Where it would go.
-	URL string `json:"url"`
-	// Its headers; for GRPC its metadata.
-	Headers []*PreviewHeader `json:"headers"`
-	// The body or frame as text; a protobuf message as JSON.
-	Body string `json:"body"`
-}
-
 // A page of projects.
 type ProjectConnection struct {
 	// The items with their cursors.
@@ -418,7 +217,7 @@ type ProjectConnection struct {
 	// The items alone, in the same order.
 	Nodes []*ent.Project `json:"nodes"`
 	// How to go on.
-	PageInfo PageInfo `json:"pageInfo"`
+	PageInfo *PageInfo `json:"pageInfo"`
 	// How many the caller may see, over all pages.
 	TotalCount int `json:"totalCount"`
 }
@@ -426,7 +225,7 @@ type ProjectConnection struct {
 // One item of a page of projects.
 type ProjectEdge struct {
 	// The project.
-	Node ent.Project `json:"node"`
+	Node *ent.Project `json:"node"`
 	// Opaque position in this list; give it as `after` to go on behind it.
 	Cursor string `json:"cursor"`
 }
@@ -455,18 +254,6 @@ type PublishEventsPayload struct {
 	Duplicates int `json:"duplicates"`
 }
 
-// Which deliveries of one subscription to make anew.
-type ReplayDeliveriesInput struct {
-	// The subscription; NOT_FOUND when the caller may not see it.
-	EventSubscriptionID hark.ID `json:"eventSubscriptionId"`
-	// Deliveries created at this time or later.
-	Since hark.Time `json:"since"`
-	// Deliveries created before this time; defaults to now. BAD_USER_INPUT when it is before since.
-	Until *hark.Time `json:"until,omitempty"`
-	// In any of these states; default FAILED, the dead letters. What is PENDING or IN_PROGRESS is not scheduled a second time.
-	Status []hark.DeliveryStatus `json:"status,omitempty"`
-}
-
 // How much a replay set in motion.
 type ReplayDeliveriesPayload struct {
 	// Deliveries that became PENDING; they start oldest first, within the subscription's bounds.
@@ -479,159 +266,12 @@ type RetryPolicy struct {
 	ScheduleSeconds []int `json:"scheduleSeconds"`
 }
 
-// When failed attempts are repeated, in place of the default schedule of Standard Webhooks.
-type RetryPolicyInput struct {
-	// 0 to 20 waits of 1 to 604,800 seconds, as in RetryPolicy; empty: a single attempt.
-	ScheduleSeconds []int `json:"scheduleSeconds"`
-}
-
-// A whole role: an update replaces its name and all its rules.
-type RoleInput struct {
-	// The project it belongs to; left out: it can be granted in any.
-	ProjectID *hark.ID `json:"projectId,omitempty"`
-	// 1 to 255 characters; CONFLICT when the project has another role of that name.
-	Name string `json:"name"`
-	// Its rules; none at all: the role allows nothing.
-	Rules []*hark.Rule `json:"rules"`
-}
-
 // The subscription with its new secret.
 type RotateSigningSecretPayload struct {
 	// The subscription whose secret was replaced.
-	EventSubscription ent.EventSubscription `json:"eventSubscription"`
+	EventSubscription *ent.EventSubscription `json:"eventSubscription"`
 	// The new Standard Webhooks secret (`whsec_…`), shown only here.
 	SigningSecret string `json:"signingSecret"`
 	// Until then both secrets sign: `webhook-signature` holds one signature of each.
 	PreviousValidUntil hark.Time `json:"previousValidUntil"`
-}
-
-// Exactly one, else BAD_USER_INPUT. Credentials are encrypted at rest and never returned; line breaks and control characters in them are BAD_USER_INPUT.
-type SubscriptionAuthInput struct {
-	// User name and password.
-	Basic *BasicAuthInput `json:"basic,omitempty"`
-	// OAuth 2.0 client credentials.
-	Oauth2 *OAuth2AuthInput `json:"oauth2,omitempty"`
-	// A fixed token.
-	Jwt *JWTAuthInput `json:"jwt,omitempty"`
-	// A key in a header.
-	APIKey *APIKeyAuthInput `json:"apiKey,omitempty"`
-}
-
-// What is left out stays as it is. Limits are those of CreateEventSubscriptionInput.
-type UpdateEventSubscriptionInput struct {
-	// Replaces the kinds of events wanted; at least one.
-	EventDefinitionIds []hark.ID `json:"eventDefinitionIds,omitempty"`
-	// Name of the service behind the endpoint, 1 to 255 characters.
-	SubscriberService *string `json:"subscriberService,omitempty"`
-	// URL to call, at most 2,048 characters, with a scheme that fits callbackProtocol; attempts that start later go there.
-	DeliveryEndpoint *string `json:"deliveryEndpoint,omitempty"`
-	// How the endpoint is reached; BAD_USER_INPUT when the endpoint, payloadType or another setting does not fit it.
-	CallbackProtocol *hark.CallbackProtocol `json:"callbackProtocol,omitempty"`
-	// For HTTP alone; with another protocol BAD_USER_INPUT.
-	RequestMethod *hark.RequestMethod `json:"requestMethod,omitempty"`
-	// For SOAP alone; with another protocol BAD_USER_INPUT.
-	SoapVersion *hark.SOAPVersion `json:"soapVersion,omitempty"`
-	// True resumes with DELIVER and enables what the system disabled; false pauses.
-	Active *bool `json:"active,omitempty"`
-	// Replaces the credentials as a whole.
-	Auth *SubscriptionAuthInput `json:"auth,omitempty"`
-	// Form of the events; one that the protocol cannot carry is BAD_USER_INPUT.
-	PayloadType *hark.PayloadType `json:"payloadType,omitempty"`
-	// Replaces all conditions; empty: no condition.
-	Conditions []*hark.Conditions `json:"conditions,omitempty"`
-	// Replaces the schedule for attempts that fail from now on.
-	RetryPolicy *RetryPolicyInput `json:"retryPolicy,omitempty"`
-	// Longest duration of one attempt in seconds, 1 to 60.
-	TimeoutSeconds *int `json:"timeoutSeconds,omitempty"`
-	// Attempts that may start per second, 1 to 10,000; null lifts the limit.
-	MaxPerSecond *int `json:"maxPerSecond,omitempty"`
-	// Attempts that may be under way at once, 1 to 1,000.
-	MaxInFlight *int `json:"maxInFlight,omitempty"`
-	// Deliver strictly one after the other, in sequence order.
-	Ordered *bool `json:"ordered,omitempty"`
-	// Keep what matches while paused as HELD; what is held already stays.
-	HoldWhilePaused *bool `json:"holdWhilePaused,omitempty"`
-	// How callbacks are signed from now on.
-	Signature *hark.SignatureScheme `json:"signature,omitempty"`
-	// True permits an active subscription with the same subscriber, endpoint and a definition in common; otherwise that is a CONFLICT.
-	AllowOverlap *bool `json:"allowOverlap,omitempty"`
-}
-
-// What decided whether an event went to a subscription.
-type ExplanationOutcome string
-
-const (
-	// It matched and has a delivery.
-	ExplanationOutcomeMatched ExplanationOutcome = "MATCHED"
-	// Its definition is not one of the subscription's.
-	ExplanationOutcomeNotThisDefinition ExplanationOutcome = "NOT_THIS_DEFINITION"
-	// None of the subscription's conditions holds for it.
-	ExplanationOutcomeConditions ExplanationOutcome = "CONDITIONS"
-	// It was published before the subscription was created.
-	ExplanationOutcomeBeforeCreation ExplanationOutcome = "BEFORE_CREATION"
-	// It matched while the subscription was paused: held, or left out if holdWhilePaused was false.
-	ExplanationOutcomePaused ExplanationOutcome = "PAUSED"
-	// It matched, and its delivery waits until the circuit closes.
-	ExplanationOutcomeCircuitOpen ExplanationOutcome = "CIRCUIT_OPEN"
-	// It came while the subscription was disabled by the system.
-	ExplanationOutcomeDisabled ExplanationOutcome = "DISABLED"
-	// It matched, and its delivery was dropped by a person or by policy.
-	ExplanationOutcomeDiscarded ExplanationOutcome = "DISCARDED"
-	// The identity that owns the subscription may not see this event.
-	ExplanationOutcomeOwnerNotPermitted ExplanationOutcome = "OWNER_NOT_PERMITTED"
-)
-
-var AllExplanationOutcome = []ExplanationOutcome{
-	ExplanationOutcomeMatched,
-	ExplanationOutcomeNotThisDefinition,
-	ExplanationOutcomeConditions,
-	ExplanationOutcomeBeforeCreation,
-	ExplanationOutcomePaused,
-	ExplanationOutcomeCircuitOpen,
-	ExplanationOutcomeDisabled,
-	ExplanationOutcomeDiscarded,
-	ExplanationOutcomeOwnerNotPermitted,
-}
-
-func (e ExplanationOutcome) IsValid() bool {
-	switch e {
-	case ExplanationOutcomeMatched, ExplanationOutcomeNotThisDefinition, ExplanationOutcomeConditions, ExplanationOutcomeBeforeCreation, ExplanationOutcomePaused, ExplanationOutcomeCircuitOpen, ExplanationOutcomeDisabled, ExplanationOutcomeDiscarded, ExplanationOutcomeOwnerNotPermitted:
-		return true
-	}
-	return false
-}
-
-func (e ExplanationOutcome) String() string {
-	return string(e)
-}
-
-func (e *ExplanationOutcome) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = ExplanationOutcome(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid ExplanationOutcome", str)
-	}
-	return nil
-}
-
-func (e ExplanationOutcome) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *ExplanationOutcome) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e ExplanationOutcome) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
 }

@@ -1,0 +1,96 @@
+package subscriptions
+
+import (
+	"context"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/ent/eventdefinition"
+	"github.com/hark-events/hark/ent/eventsubscription"
+	"github.com/hark-events/hark/store"
+)
+
+// Create stores a new subscription and gives its signing secret, which is shown
+// only now. Every event that is published after Create returned is matched
+// against it, on every node.
+//
+// Errors: BAD_USER_INPUT, CONFLICT (an overlap), NOT_FOUND (the project), FORBIDDEN.
+func (s *Service) Create(ctx context.Context, in CreateEventSubscriptionInput) (*ent.EventSubscription, hark.Secret, error) {
+	viewer, err := hark.ViewerFrom(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	project := store.DefaultProjectID()
+	set(&project, in.ProjectID)
+	if err := s.authority.Require(ctx, hark.ManageSubscriptions, project); err != nil {
+		return nil, "", err
+	}
+	if in.Auth.credentials() == nil {
+		return nil, "", hark.BadInput("input.auth", "give exactly one of basic, oauth2, jwt and apiKey")
+	}
+	o := newOrder(in)
+	o.ProjectID, o.OwnerID = project, viewer.IdentityID
+	if err := s.check(o); err != nil {
+		return nil, "", err
+	}
+	if o.Credentials, err = s.store.SealCredentials(o.ID, *o.credentials); err != nil {
+		return nil, "", err
+	}
+	secret := delivery.NewSigningSecret()
+	err = s.change(ctx, "createEventSubscription", o.ID, project, func(tx *ent.Tx) error {
+		if err := s.checkRelations(ctx, tx, o); err != nil {
+			return err
+		}
+		return tx.EventSubscription.Create().SetID(o.ID).SetProjectID(project).SetOwnerID(o.OwnerID).
+			SetSubscriberService(o.SubscriberService).SetDeliveryEndpoint(o.DeliveryEndpoint).SetCallbackProtocol(o.CallbackProtocol).
+			SetNillableRequestMethod(o.RequestMethod).SetNillableSoapVersion(o.SoapVersion).SetActive(o.Active).SetPayloadType(o.PayloadType).
+			SetConditions(notNil(o.Conditions)).SetScheduleSeconds(notNil(o.ScheduleSeconds)).SetTimeoutSeconds(o.TimeoutSeconds).
+			SetNillableMaxPerSecond(o.MaxPerSecond).SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).
+			SetSignature(o.Signature).SetCredentials(o.Credentials).SetSigningSecret(s.store.Seal(o.ID, secret)).
+			AddEventDefinitionIDs(o.definitions...).Exec(ctx)
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	row, err := s.again(ctx, o.ID)
+	return row, secret, err
+}
+
+// checkRelations checks in tx what an order says of other rows: that its
+// definitions exist, which it keeps from being deleted until tx ends, and that
+// no other subscription brings the same events to the same place.
+func (s *Service) checkRelations(ctx context.Context, tx *ent.Tx, o *order) error {
+	n, err := s.store.LockDefinitions(ctx, tx, o.definitions)
+	if err != nil {
+		return err
+	}
+	if n != len(o.definitions) {
+		return hark.BadInput("input.eventDefinitionIds", "an event definition of the list does not exist, or stands in it twice")
+	}
+	if !o.Active || o.allowOverlap {
+		return nil
+	}
+	other, err := tx.EventSubscription.Query().Where(
+		eventsubscription.IDNEQ(o.ID), eventsubscription.ProjectID(o.ProjectID), eventsubscription.Active(true),
+		eventsubscription.SubscriberService(o.SubscriberService), eventsubscription.DeliveryEndpoint(o.DeliveryEndpoint),
+		eventsubscription.HasEventDefinitionsWith(eventdefinition.IDIn(o.definitions...)),
+	).FirstID(ctx)
+	switch {
+	case ent.IsNotFound(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	return &hark.Error{
+		Code: hark.Conflict, Field: "input",
+		Message: "the active subscription " + other.String() + " brings some of these events to the same subscriber and endpoint: set allowOverlap to have both",
+	}
+}
+
+func notNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

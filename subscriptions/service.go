@@ -1,0 +1,87 @@
+// Package subscriptions manages the standing orders: who gets which events, where, and what became of each delivery.
+package subscriptions
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/ent/eventsubscription"
+	"github.com/hark-events/hark/store"
+)
+
+// An Authority says what the caller of a request may do. *access.Access is one.
+type Authority interface {
+	// Require returns UNAUTHENTICATED, FORBIDDEN, or NOT_FOUND for a project
+	// that the caller may not see, unless the caller may do a in the project.
+	Require(ctx context.Context, a hark.Action, project hark.ID) error
+	// Projects lists the projects in which the caller may do a or, if all is
+	// true, those in which it may not.
+	Projects(ctx context.Context, a hark.Action) (all bool, ids []hark.ID, err error)
+	// Permitted says for which events of a project the caller may do a.
+	Permitted(ctx context.Context, a hark.Action, project hark.ID) (allows func(*hark.Event) bool, err error)
+	// Audit notes in tx that the caller did something to target.
+	Audit(ctx context.Context, tx *ent.Tx, action, target string, project hark.ID) error
+}
+
+// Config is what a Service needs beside its rooms.
+type Config struct {
+	CheckURL func(raw string, schemes ...string) error // refuses what callbacks can never reach
+	Wake     func()                                    // hints to the worker that deliveries are due
+}
+
+// A Service manages subscriptions and their deliveries, for callers who may.
+type Service struct {
+	store     *store.Store
+	authority Authority
+	drivers   delivery.Drivers
+	conf      Config
+}
+
+// New makes a Service. Drivers are asked what they could deliver.
+func New(st *store.Store, a Authority, d delivery.Drivers, c Config) *Service {
+	return &Service{store: st, authority: a, drivers: d, conf: c}
+}
+
+var errNone = hark.Errorf(hark.NotFound, "no such subscription")
+
+// row finds a subscription with its project and definitions, if the caller may
+// do a in its project, else NOT_FOUND or FORBIDDEN.
+func (s *Service) row(ctx context.Context, a hark.Action, id hark.ID) (*ent.EventSubscription, error) {
+	row, err := s.store.Ent().EventSubscription.Query().Where(eventsubscription.ID(id)).WithProject().WithEventDefinitions().Only(ctx)
+	if ent.IsNotFound(err) {
+		return nil, errNone
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.authority.Require(ctx, a, row.ProjectID); err != nil {
+		if e, ok := errors.AsType[*hark.Error](err); ok && e.Code == hark.NotFound {
+			return nil, errNone
+		}
+		return nil, err
+	}
+	return row, nil
+}
+
+// change runs f in a transaction that changes a subscription of the project.
+// The project's counter row comes first: from then on no publish of the project
+// commits before this does, and the next one matches against the change.
+func (s *Service) change(ctx context.Context, action string, id, project hark.ID, f func(*ent.Tx) error) error {
+	return s.store.Tx(ctx, func(tx *ent.Tx) error {
+		if err := store.RaiseVersion(ctx, tx, project); err != nil {
+			return err
+		}
+		if err := f(tx); err != nil {
+			return err
+		}
+		return s.authority.Audit(ctx, tx, action, id.String(), project)
+	})
+}
+
+// again reads a subscription after a change.
+func (s *Service) again(ctx context.Context, id hark.ID) (*ent.EventSubscription, error) {
+	return s.store.Ent().EventSubscription.Query().Where(eventsubscription.ID(id)).WithProject().WithEventDefinitions().Only(ctx)
+}
