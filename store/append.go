@@ -49,15 +49,18 @@ type Matcher interface {
 
 // appendTx is an open transaction that publishes.
 type appendTx interface {
-	// lockLogs takes the counter rows of projects, which ascend, until the end of the transaction.
-	lockLogs(ctx context.Context, projects []hark.ID) (logs map[hark.ID]*logRow, definitions int64, err error)
 	// findKeys lists the events of a project with one of the keys, published since then, oldest first.
 	findKeys(ctx context.Context, project hark.ID, keys []string, since hark.Time) ([]*hark.Event, error)
-	insertEvents(context.Context, []*hark.Event) error
-	insertDeliveries(context.Context, []newDelivery) error
-	advance(ctx context.Context, project hark.ID, last int64) error
-	commit(context.Context) error
+	// commit stores events, their deliveries and the new ends of logs, and ends the transaction.
+	commit(ctx context.Context, events []*hark.Event, deliveries []newDelivery, ends map[hark.ID]int64) error
+	// rollback ends the transaction, if it has not ended.
 	rollback(context.Context)
+}
+
+// locked is what a transaction that publishes found once it had the counter rows.
+type locked struct {
+	logs        map[hark.ID]*logRow
+	definitions int64 // their revision
 }
 
 type logRow struct{ last, version int64 }
@@ -66,36 +69,34 @@ type newDelivery struct {
 	id, project, subscription, event hark.ID
 	sequence                         int64
 	status                           hark.DeliveryStatus
-	reason                           string // why it is discarded
-	next, leased, created            hark.Time
+	reason                           string    // why it is discarded
+	next                             hark.Time // its place in the line, also while it is held or leased
+	leased, created                  hark.Time
 }
 
 // Append stores requests and their deliveries in one transaction. A request
-// that can't be stored fails alone, by its Err; an error of Append means that
-// nothing was stored. Keys of events published before since count no more.
+// that can't be stored fails alone, by its Err. Keys of events published before
+// since count no more.
+//
+// An error of Append means that nothing was stored, or, when the connection was
+// lost during the commit, that nobody knows: the publisher's idempotency keys
+// make it safe to try again, with new requests.
 func (s *Store) Append(ctx context.Context, requests []*Append, m Matcher, since hark.Time) error {
-	tx, err := s.hot.begin(ctx)
+	tx, found, err := s.hot.begin(ctx, projectsOf(requests))
 	if err != nil {
-		return fmt.Errorf("append: %w", err)
+		return fmt.Errorf("append: lock the logs: %w", err)
 	}
-	if err := appendAll(ctx, tx, requests, m, since); err != nil {
-		tx.rollback(ctx)
+	defer tx.rollback(ctx)
+	if err := appendAll(ctx, tx, found, requests, m, since); err != nil {
 		return fmt.Errorf("append: %w", err)
-	}
-	if err := tx.commit(ctx); err != nil {
-		return fmt.Errorf("append: commit: %w", err)
 	}
 	return nil
 }
 
-func appendAll(ctx context.Context, tx appendTx, requests []*Append, m Matcher, since hark.Time) error {
-	projects := projectsOf(requests)
-	logs, definitions, err := tx.lockLogs(ctx, projects)
-	if err != nil {
-		return fmt.Errorf("lock the logs: %w", err)
-	}
+func appendAll(ctx context.Context, tx appendTx, found *locked, requests []*Append, m Matcher, since hark.Time) error {
+	logs := found.logs
 	for id, l := range logs {
-		if err := m.Refresh(ctx, id, l.version, definitions); err != nil {
+		if err := m.Refresh(ctx, id, l.version, found.definitions); err != nil {
 			return fmt.Errorf("refresh the matcher: %w", err)
 		}
 	}
@@ -106,6 +107,7 @@ func appendAll(ctx context.Context, tx appendTx, requests []*Append, m Matcher, 
 
 	var events []*hark.Event
 	var deliveries []newDelivery
+	ends := map[hark.ID]int64{}
 	now := hark.Now()
 	for _, r := range requests {
 		if r.Err = admit(r, logs, m); r.Err != nil {
@@ -119,6 +121,7 @@ func appendAll(ctx context.Context, tx appendTx, requests []*Append, m Matcher, 
 			}
 			l := logs[e.ProjectID]
 			l.last++
+			ends[e.ProjectID] = l.last
 			e.ID, e.Sequence, e.PublishedAt = hark.NewID(), l.last, now
 			if e.OccurredAt.IsZero() {
 				e.OccurredAt = now
@@ -136,18 +139,8 @@ func appendAll(ctx context.Context, tx appendTx, requests []*Append, m Matcher, 
 	if len(events) == 0 {
 		return nil
 	}
-	if err := tx.insertEvents(ctx, events); err != nil {
-		return fmt.Errorf("insert events: %w", err)
-	}
-	if err := tx.insertDeliveries(ctx, deliveries); err != nil {
-		return fmt.Errorf("insert deliveries: %w", err)
-	}
-	for _, id := range projects {
-		if l, ok := logs[id]; ok {
-			if err := tx.advance(ctx, id, l.last); err != nil {
-				return fmt.Errorf("advance the log: %w", err)
-			}
-		}
+	if err := tx.commit(ctx, events, deliveries, ends); err != nil {
+		return fmt.Errorf("store and commit: %w", err)
 	}
 	return nil
 }
@@ -166,7 +159,7 @@ func admit(r *Append, logs map[hark.ID]*logRow, m Matcher) error {
 func (r *Append) deliver(e *hark.Event, m Match, now hark.Time) newDelivery {
 	d := newDelivery{
 		id: hark.NewID(), project: e.ProjectID, subscription: m.SubscriptionID, event: e.ID,
-		sequence: e.Sequence, status: m.Status, created: now,
+		sequence: e.Sequence, status: m.Status, next: now, created: now,
 	}
 	switch {
 	case m.Lease > 0:
@@ -176,10 +169,9 @@ func (r *Append) deliver(e *hark.Event, m Match, now hark.Time) newDelivery {
 			Event: e, Attempt: 1, LeasedUntil: d.leased,
 		})
 	case m.Status == hark.Pending:
-		d.next = now
 		r.Due = true
 	case m.Status == hark.Discarded:
-		d.reason = "paused"
+		d.next, d.reason = 0, "paused"
 	}
 	return d
 }

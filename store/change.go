@@ -6,7 +6,6 @@ import (
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
-	"github.com/hark-events/hark/ent/delivery"
 	"github.com/hark-events/hark/ent/eventlog"
 	"github.com/hark-events/hark/ent/revision"
 )
@@ -46,16 +45,6 @@ func (s *Store) Revision(ctx context.Context, kind string) (value int64, err err
 		return 0, fmt.Errorf("read the revision of %s: %w", kind, err)
 	}
 	return value, nil
-}
-
-// Hold keeps the waiting deliveries of a subscription until it resumes.
-func Hold(ctx context.Context, tx *ent.Tx, subscription hark.ID) error {
-	err := tx.Delivery.Update().Where(delivery.SubscriptionID(subscription), delivery.StatusEQ(hark.Pending)).
-		SetStatus(hark.Held).SetNextAttemptAt(0).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("hold waiting deliveries: %w", err)
-	}
-	return nil
 }
 
 // LockDefinitions takes the rows of event definitions until the end of tx, so

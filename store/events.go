@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 
 	"github.com/hark-events/hark"
 )
@@ -75,7 +77,8 @@ func (s *Store) Heads(ctx context.Context, projects []hark.ID) (map[hark.ID]int6
 	if len(projects) == 0 {
 		return heads, nil
 	}
-	rows, err := s.reader.QueryContext(ctx, s.rebind("SELECT id, last_sequence FROM event_logs WHERE id IN ("+list(len(projects))+")"), anys(projects)...)
+	where, args := s.in("id", projects)
+	rows, err := s.reader.QueryContext(ctx, s.rebind("SELECT id, last_sequence FROM event_logs WHERE "+where), args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the heads: %w", err)
 	}
@@ -96,7 +99,8 @@ func (s *Store) Events(ctx context.Context, ids []hark.ID) ([]*hark.Event, error
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := s.reader.QueryContext(ctx, s.rebind("SELECT "+eventColumns+" FROM events WHERE id IN ("+list(len(ids))+")"), anys(ids)...)
+	where, args := s.in("id", ids)
+	rows, err := s.reader.QueryContext(ctx, s.rebind("SELECT "+eventColumns+" FROM events WHERE "+where), args...)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
@@ -104,9 +108,10 @@ func (s *Store) Events(ctx context.Context, ids []hark.ID) ([]*hark.Event, error
 }
 
 // AppendSample stores an event that is no part of the log: the sample of a
-// test. Its row has a negative sequence, which nobody reads as the log.
+// test. Its row has a negative sequence, which nobody reads as the log. It goes
+// with its delivery, whose next_attempt_at is TestDue.
 func (s *Store) AppendSample(ctx context.Context, e *hark.Event) error {
-	_, err := s.client.Event.Create().SetID(e.ID).SetProjectID(e.ProjectID).SetSequence(-int64(e.PublishedAt)).SetDefinitionID(e.DefinitionID).
+	_, err := s.client.Event.Create().SetID(e.ID).SetProjectID(e.ProjectID).SetSequence(-1 - rand.Int64N(math.MaxInt64)).SetDefinitionID(e.DefinitionID).
 		SetSourceService(e.SourceService).SetResourceType(e.ResourceType).SetOperationType(e.OperationType).
 		SetEnvironment(e.Environment).SetPath(e.Path).SetPayload(e.Payload).SetActor(e.Actor).
 		SetOccurredAt(e.OccurredAt).SetPublishedAt(e.PublishedAt).SetIdempotencyKey("").Save(ctx)

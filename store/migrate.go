@@ -46,9 +46,18 @@ func (s *Store) Migrated(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	const table = "SELECT count(*) FROM sqlite_master WHERE name = 'goose_db_version'"
+	const relation = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')"
+	var tables int
+	if err := s.reader.QueryRowContext(ctx, map[string]string{"sqlite": table, "postgres": relation}[dir]).Scan(&tables); err != nil {
+		return fmt.Errorf("look for the schema: %w", err)
+	}
+	if tables == 0 {
+		return ErrNotMigrated
+	}
 	var have sql.NullInt64
 	if err := s.reader.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&have); err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotMigrated, err)
+		return fmt.Errorf("read the schema's version: %w", err)
 	}
 	if have.Int64 != want {
 		return ErrNotMigrated

@@ -20,6 +20,14 @@ import (
 // default of 100.
 const maxConns = 16
 
+// minConns is the least that the URL may ask for: a publish that holds a counter
+// row needs a second connection while others wait for that row with theirs.
+const minConns = 4
+
+// postgresGuard ends a transaction whose node hangs or is cut off, so that the
+// counter row it holds does not stop the publishers of all other nodes.
+const postgresGuard = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+
 func openPostgres(ctx context.Context, url string, sealer *seal.Sealer) (*Store, error) {
 	conf, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -29,6 +37,7 @@ func openPostgres(ctx context.Context, url string, sealer *seal.Sealer) (*Store,
 	if !strings.Contains(url, "pool_max_conns=") {
 		conf.MaxConns = maxConns
 	}
+	conf.MaxConns = max(conf.MaxConns, minConns)
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
@@ -41,6 +50,7 @@ func openPostgres(ctx context.Context, url string, sealer *seal.Sealer) (*Store,
 	return &Store{
 		dialect: dialect.Postgres, client: ent.NewClient(ent.Driver(entsql.OpenDB(dialect.Postgres, db))), reader: db, sealer: sealer,
 		hot:     &postgresHot{pool: pool},
+		writing: make(chan struct{}, conf.MaxConns/2),
 		close:   func() error { pool.Close(); return nil },
 		migrate: func(ctx context.Context) error { return migrate(ctx, db, "postgres") },
 	}, nil

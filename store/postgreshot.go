@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
-	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,16 +21,22 @@ const (
 		SELECT i, p, s, e, q, t, r, n, l, c, c FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
 		AS d(i, p, s, e, q, t, r, n, l, c)`
 
+	postgresAdvance = "UPDATE event_logs SET last_sequence = a.last FROM unnest($1::uuid[], $2::bigint[]) AS a(id, last) WHERE event_logs.id = a.id"
+
+	// See sqliteClaim and sqliteClaimHead.
 	postgresClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id IN (
-		SELECT id FROM deliveries WHERE status = 'PENDING' AND subscription_id = $2 AND next_attempt_at <= $3
-		ORDER BY next_attempt_at, sequence LIMIT $4 FOR UPDATE SKIP LOCKED)
-		RETURNING id, subscription_id, event_id, attempt_count, test`
+		SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = $2
+		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
+		ORDER BY next_attempt_at, sequence LIMIT $4 FOR UPDATE SKIP LOCKED) ` + claimReturns
 	postgresClaimHead = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id = (
-		SELECT id FROM deliveries WHERE status IN ('PENDING', 'IN_PROGRESS') AND subscription_id = $2
-		ORDER BY sequence LIMIT 1) AND status = 'PENDING' AND next_attempt_at <= $3
-		RETURNING id, subscription_id, event_id, attempt_count, test`
-	postgresExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0, next_attempt_at = $1 WHERE status = 'IN_PROGRESS' AND leased_until < $1"
-	postgresRelease = `UPDATE deliveries d SET status = 'PENDING', leased_until = 0, next_attempt_at = $1 FROM unnest($2::uuid[], $3::bigint[]) AS o(id, lease)
+		SELECT id FROM deliveries WHERE id = (
+			SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD', 'IN_PROGRESS') AND subscription_id = $2 ORDER BY sequence LIMIT 1)
+		AND status IN ('PENDING', 'HELD')
+		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
+		FOR UPDATE SKIP LOCKED) ` + claimReturns
+	postgresExpire = `UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id IN (
+		SELECT id FROM deliveries WHERE status = 'IN_PROGRESS' AND leased_until < $1 FOR UPDATE SKIP LOCKED)`
+	postgresRelease = `UPDATE deliveries d SET status = 'PENDING', leased_until = 0 FROM unnest($1::uuid[], $2::bigint[]) AS o(id, lease)
 		WHERE d.id = o.id AND d.status = 'IN_PROGRESS' AND d.leased_until = o.lease`
 	// A delivery to try again waits, or is held if its subscription was paused
 	// meanwhile. One without a row in updated lost its lease: another worker's outcome counts.
@@ -48,47 +56,69 @@ const (
 	postgresHealthy = "UPDATE event_subscriptions SET failing_since = 0 WHERE id = ANY($1::uuid[]) AND failing_since <> 0"
 )
 
+// rollbackTimeout bounds the end of a transaction that failed.
+const rollbackTimeout = 5 * time.Second
+
 // postgresHot runs the hot statements through pgx itself: arrays instead of a
 // parameter for each field, and one round trip for each statement.
 type postgresHot struct{ pool *pgxpool.Pool }
 
-// postgresTx is an open transaction.
-type postgresTx struct{ pgx.Tx }
+// postgresTx is an open transaction. It is driven by hand, since BEGIN and
+// COMMIT can then travel with what they enclose: while the counter rows are
+// taken every publisher of the project waits, and each round trip counts.
+type postgresTx struct{ *pgxpool.Conn }
 
-func (h *postgresHot) begin(ctx context.Context) (appendTx, error) {
-	tx, err := h.pool.Begin(ctx)
+func (h *postgresHot) begin(ctx context.Context, projects []hark.ID) (appendTx, *locked, error) {
+	conn, err := h.pool.Acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("begin: %w", err)
+		return nil, nil, err
 	}
-	return postgresTx{tx}, nil
-}
-
-func (t postgresTx) commit(ctx context.Context) error { return t.Commit(ctx) }
-
-func (t postgresTx) rollback(ctx context.Context) {
-	_ = t.Rollback(context.WithoutCancel(ctx)) // what failed is told already
-}
-
-func (t postgresTx) lockLogs(ctx context.Context, projects []hark.ID) (map[hark.ID]*logRow, int64, error) {
-	rows, err := t.Query(ctx, postgresLogs, uuids(projects))
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	logs := make(map[hark.ID]*logRow, len(projects))
-	var definitions int64
-	for rows.Next() {
-		var id hark.ID
-		l := new(logRow)
-		if err := rows.Scan((*[16]byte)(&id), &l.last, &l.version, &definitions); err != nil {
-			return nil, 0, err
+	found := &locked{logs: make(map[hark.ID]*logRow, len(projects))}
+	batch := new(pgx.Batch)
+	batch.Queue("BEGIN")
+	batch.Queue(postgresGuard)
+	batch.Queue(postgresLogs, uuids(projects)).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var id hark.ID
+			l := new(logRow)
+			if err := rows.Scan((*[16]byte)(&id), &l.last, &l.version, &found.definitions); err != nil {
+				return err
+			}
+			found.logs[id] = l
 		}
-		logs[id] = l
+		return rows.Err()
+	})
+	tx := &postgresTx{conn}
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		tx.rollback(ctx)
+		return nil, nil, err
 	}
-	return logs, definitions, rows.Err()
+	return tx, found, nil
 }
 
-func (t postgresTx) findKeys(ctx context.Context, project hark.ID, keys []string, since hark.Time) ([]*hark.Event, error) {
+// rollback gives the connection back; one whose transaction can't be ended is closed.
+func (t *postgresTx) rollback(ctx context.Context) {
+	if t.Conn.Conn().PgConn().TxStatus() != 'I' {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_, _ = t.Exec(ctx, "ROLLBACK") // what failed is told already
+	}
+	t.Release()
+}
+
+func (t *postgresTx) commit(ctx context.Context, events []*hark.Event, ds []newDelivery, ends map[hark.ID]int64) error {
+	batch := new(pgx.Batch)
+	batch.Queue(postgresInsertEvents, eventArrays(events)...)
+	if len(ds) > 0 {
+		batch.Queue(postgresInsertDeliveries, deliveryArrays(ds)...)
+	}
+	ids := slices.Collect(maps.Keys(ends))
+	batch.Queue(postgresAdvance, uuids(ids), each(ids, func(id hark.ID) int64 { return ends[id] }))
+	batch.Queue("COMMIT")
+	return t.SendBatch(ctx, batch).Close()
+}
+
+func (t *postgresTx) findKeys(ctx context.Context, project hark.ID, keys []string, since hark.Time) ([]*hark.Event, error) {
 	rows, err := t.Query(ctx, "SELECT "+eventColumns+` FROM events WHERE project_id = $1 AND idempotency_key <> ''
 		AND idempotency_key = ANY($2) AND published_at >= $3 ORDER BY sequence`, [16]byte(project), keys, int64(since))
 	if err != nil {
@@ -102,8 +132,8 @@ func (t postgresTx) findKeys(ctx context.Context, project hark.ID, keys []string
 	})
 }
 
-func (t postgresTx) insertEvents(ctx context.Context, events []*hark.Event) error {
-	_, err := t.Exec(ctx, postgresInsertEvents,
+func eventArrays(events []*hark.Event) []any {
+	return []any{
 		each(events, func(e *hark.Event) [16]byte { return e.ID }),
 		each(events, func(e *hark.Event) [16]byte { return e.ProjectID }),
 		each(events, func(e *hark.Event) int64 { return e.Sequence }),
@@ -117,15 +147,12 @@ func (t postgresTx) insertEvents(ctx context.Context, events []*hark.Event) erro
 		each(events, func(e *hark.Event) string { return e.Actor }),
 		each(events, func(e *hark.Event) int64 { return int64(e.OccurredAt) }),
 		each(events, func(e *hark.Event) int64 { return int64(e.PublishedAt) }),
-		each(events, func(e *hark.Event) string { return e.IdempotencyKey }))
-	return err
+		each(events, func(e *hark.Event) string { return e.IdempotencyKey }),
+	}
 }
 
-func (t postgresTx) insertDeliveries(ctx context.Context, ds []newDelivery) error {
-	if len(ds) == 0 {
-		return nil
-	}
-	_, err := t.Exec(ctx, postgresInsertDeliveries,
+func deliveryArrays(ds []newDelivery) []any {
+	return []any{
 		each(ds, func(d newDelivery) [16]byte { return d.id }),
 		each(ds, func(d newDelivery) [16]byte { return d.project }),
 		each(ds, func(d newDelivery) [16]byte { return d.subscription }),
@@ -135,13 +162,8 @@ func (t postgresTx) insertDeliveries(ctx context.Context, ds []newDelivery) erro
 		each(ds, func(d newDelivery) string { return d.reason }),
 		each(ds, func(d newDelivery) int64 { return int64(d.next) }),
 		each(ds, func(d newDelivery) int64 { return int64(d.leased) }),
-		each(ds, func(d newDelivery) int64 { return int64(d.created) }))
-	return err
-}
-
-func (t postgresTx) advance(ctx context.Context, project hark.ID, last int64) error {
-	_, err := t.Exec(ctx, "UPDATE event_logs SET last_sequence = $1 WHERE id = $2", last, [16]byte(project))
-	return err
+		each(ds, func(d newDelivery) int64 { return int64(d.created) }),
+	}
 }
 
 func (h *postgresHot) expire(ctx context.Context, now hark.Time) error {
@@ -157,21 +179,23 @@ func (h *postgresHot) claim(ctx context.Context, wants []hark.Want, now, until h
 			query, args = postgresClaimHead, args[:3]
 		}
 		batch.Queue(query, args...).Query(func(rows pgx.Rows) error {
+			first := len(cs)
 			for rows.Next() {
 				var c claimed
-				if err := rows.Scan((*[16]byte)(&c.id), (*[16]byte)(&c.subscription), (*[16]byte)(&c.event), &c.attempts, &c.test); err != nil {
+				if err := rows.Scan((*[16]byte)(&c.id), (*[16]byte)(&c.subscription), (*[16]byte)(&c.event), &c.attempts, &c.test, (*int64)(&c.next), &c.sequence, &c.version); err != nil {
 					return err
 				}
 				cs = append(cs, c)
 			}
+			slices.SortFunc(cs[first:], claimed.compare)
 			return rows.Err()
 		})
 	}
 	return cs, h.pool.SendBatch(ctx, batch).Close()
 }
 
-func (h *postgresHot) release(ctx context.Context, ds []*hark.Delivery, now hark.Time) error {
-	_, err := h.pool.Exec(ctx, postgresRelease, int64(now),
+func (h *postgresHot) release(ctx context.Context, ds []*hark.Delivery) error {
+	_, err := h.pool.Exec(ctx, postgresRelease,
 		each(ds, func(d *hark.Delivery) [16]byte { return d.ID }),
 		each(ds, func(d *hark.Delivery) int64 { return int64(d.LeasedUntil) }))
 	return err

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,22 +17,44 @@ type claimed struct {
 	id, subscription, event hark.ID
 	attempts                int
 	test                    bool
+	next                    hark.Time
+	sequence                int64
+	version                 int64 // of the subscription; 0 when it is gone
+}
+
+// compare orders by the place in the line: the database returns claimed rows in any order.
+func (c claimed) compare(d claimed) int {
+	return cmp.Or(cmp.Compare(c.next, d.next), cmp.Compare(c.sequence, d.sequence))
 }
 
 // maxWants is how many subscriptions one claim serves, so that the transaction stays short.
 const maxWants = 100
 
-// Due lists subscriptions that have a delivery due now, at most limit of them
-// in the order of their ids, the first one behind after. Leases that ran out
-// count as due: their worker is dead or too slow.
+// TestDue is the next_attempt_at of a test's delivery: before all else, and due
+// even while its subscription is paused.
+const TestDue hark.Time = 1
+
+// waiting lists the subscriptions behind a parameter that have a delivery
+// waiting, in the order of their ids. It skips through the index from one to
+// the next, so it costs what there are subscriptions, however much waits for each.
+const waiting = `WITH RECURSIVE waiting(id) AS (
+	SELECT (SELECT subscription_id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id > ? ORDER BY subscription_id LIMIT 1)
+	UNION ALL
+	SELECT (SELECT d.subscription_id FROM deliveries d WHERE d.status IN ('PENDING', 'HELD') AND d.subscription_id > w.id ORDER BY d.subscription_id LIMIT 1)
+	FROM waiting w WHERE w.id IS NOT NULL)
+	`
+
+// Due lists active subscriptions that have a delivery due now, at most limit of
+// them in the order of their ids, the first one behind after. Leases that ran
+// out count as due: their worker is dead or too slow.
 //
-// It skips through the index from one subscription to the next, so it costs
-// what there are subscriptions with work, however much work that is.
+// What was held is due as soon as its subscription is active again, whatever
+// its status still says: resuming a million rows changes one.
 func (s *Store) Due(ctx context.Context, after hark.ID, limit int) ([]hark.ID, error) {
 	now := hark.Now()
 	var expired bool
 	if err := s.reader.QueryRowContext(ctx, s.rebind("SELECT EXISTS (SELECT 1 FROM deliveries WHERE status = 'IN_PROGRESS' AND leased_until < ?)"),
-		now).Scan(&expired); err != nil {
+		int64(now)).Scan(&expired); err != nil {
 		return nil, fmt.Errorf("look for expired leases: %w", err)
 	}
 	if expired {
@@ -38,32 +62,41 @@ func (s *Store) Due(ctx context.Context, after hark.ID, limit int) ([]hark.ID, e
 			return nil, fmt.Errorf("expire leases: %w", err)
 		}
 	}
-	rows, err := s.reader.QueryContext(ctx, s.rebind(`
-		WITH RECURSIVE waiting(id) AS (
-			SELECT (SELECT subscription_id FROM deliveries WHERE status = 'PENDING' AND subscription_id > ? ORDER BY subscription_id LIMIT 1)
-			UNION ALL
-			SELECT (SELECT d.subscription_id FROM deliveries d WHERE d.status = 'PENDING' AND d.subscription_id > w.id ORDER BY d.subscription_id LIMIT 1)
-			FROM waiting w WHERE w.id IS NOT NULL)
-		SELECT w.id FROM waiting w WHERE w.id IS NOT NULL AND EXISTS (
-			SELECT 1 FROM deliveries d WHERE d.status = 'PENDING' AND d.subscription_id = w.id AND d.next_attempt_at <= ?)
-		LIMIT ?`), after, now, limit)
+	due, err := s.ids(ctx, waiting+`SELECT w.id FROM waiting w WHERE w.id IS NOT NULL AND EXISTS (
+			SELECT 1 FROM deliveries d WHERE d.status IN ('PENDING', 'HELD') AND d.subscription_id = w.id
+			AND d.next_attempt_at <= CASE WHEN (SELECT s.active FROM event_subscriptions s WHERE s.id = w.id) THEN CAST(? AS bigint) ELSE 1 END)
+		LIMIT ?`, after, int64(now), limit)
 	if err != nil {
 		return nil, fmt.Errorf("look for due deliveries: %w", err)
 	}
-	defer func() { _ = rows.Close() }() // Err tells
-	var due []hark.ID
+	return due, nil
+}
+
+// ids runs a query for ids on a reader.
+func (s *Store) ids(ctx context.Context, query string, args ...any) (ids []hark.ID, err error) {
+	rows, err := s.reader.QueryContext(ctx, s.rebind(query), args...)
+	if err != nil {
+		return nil, err
+	}
+	return scanIDs(rows)
+}
+
+// scanIDs reads and closes rows of one id each.
+func scanIDs(rows *sql.Rows) (ids []hark.ID, err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var id hark.ID
 		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("look for due deliveries: %w", err)
+			return nil, err
 		}
-		due = append(due, id)
+		ids = append(ids, id)
 	}
-	return due, rows.Err()
+	return ids, rows.Err()
 }
 
-// Claim leases due deliveries, of each wanted subscription the longest due
-// first; of an ordered one, the head of the line alone.
+// Claim leases due deliveries, of each wanted subscription those that are
+// longest due; of an ordered one, the head of the line alone. Of one subscription
+// they come in the order of their places in the line.
 func (s *Store) Claim(ctx context.Context, wants []hark.Want, lease time.Duration) ([]*hark.Delivery, error) {
 	var ds []*hark.Delivery
 	for some := range slices.Chunk(wants, maxWants) {
@@ -88,9 +121,8 @@ func (s *Store) load(ctx context.Context, cs []claimed, until hark.Time) ([]*har
 		return nil, nil
 	}
 	ids := make([]hark.ID, len(cs))
-	subs := make([]hark.ID, len(cs))
 	for i, c := range cs {
-		ids[i], subs[i] = c.event, c.subscription
+		ids[i] = c.event
 	}
 	list, err := s.Events(ctx, ids)
 	if err != nil {
@@ -100,52 +132,42 @@ func (s *Store) load(ctx context.Context, cs []claimed, until hark.Time) ([]*har
 	for _, e := range list {
 		events[e.ID] = e
 	}
-	versions, err := s.versions(ctx, subs)
-	if err != nil {
-		return nil, err
-	}
 	ds := make([]*hark.Delivery, 0, len(cs))
 	for _, c := range cs {
 		e := events[c.event]
-		if e == nil {
-			return nil, fmt.Errorf("delivery %s has no event %s", c.id, c.event)
+		if e == nil { // retention keeps the events of deliveries; somebody's hand does not
+			if err := s.discardLost(ctx, c.id); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		ds = append(ds, &hark.Delivery{
-			ID: c.id, SubscriptionID: c.subscription, SubscriptionVersion: versions[c.subscription],
+			ID: c.id, SubscriptionID: c.subscription, SubscriptionVersion: c.version,
 			Event: e, Attempt: c.attempts + 1, Test: c.test, LeasedUntil: until,
 		})
 	}
 	return ds, nil
 }
 
-func (s *Store) versions(ctx context.Context, ids []hark.ID) (_ map[hark.ID]int64, err error) {
-	slices.SortFunc(ids, func(a, b hark.ID) int { return slices.Compare(a[:], b[:]) })
-	ids = slices.Compact(ids)
-	rows, err := s.reader.QueryContext(ctx, s.rebind("SELECT id, version FROM event_subscriptions WHERE id IN ("+list(len(ids))+")"), anys(ids)...)
-	if err != nil {
-		return nil, fmt.Errorf("read subscriptions' versions: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	versions := make(map[hark.ID]int64, len(ids))
-	for rows.Next() {
-		var id hark.ID
-		var v int64
-		if err := rows.Scan(&id, &v); err != nil {
-			return nil, fmt.Errorf("read subscriptions' versions: %w", err)
-		}
-		versions[id] = v
-	}
-	return versions, rows.Err()
+// discardLost ends a delivery that has no event: claimed again and again it
+// would keep back those that are claimed with it.
+func (s *Store) discardLost(ctx context.Context, id hark.ID) error {
+	_, err := s.client.ExecContext(ctx, s.rebind(`UPDATE deliveries SET status = 'DISCARDED', discard_reason = 'its event is gone',
+		leased_until = 0, next_attempt_at = 0, updated_at = ? WHERE id = ? AND status = 'IN_PROGRESS'`), int64(hark.Now()), id)
+	return err
 }
 
 // Record stores the outcomes of attempts in one transaction. An attempt whose
 // lease was lost is dropped: another worker's counts.
 func (s *Store) Record(ctx context.Context, attempts []*hark.Attempt) error {
+	disabled := map[hark.ID]bool{}
 	for _, a := range attempts {
-		if a.Disable {
-			if err := s.disable(ctx, a); err != nil {
-				return fmt.Errorf("disable the subscription: %w", err)
-			}
+		if !a.Disable || disabled[a.Delivery.SubscriptionID] {
+			continue
+		}
+		disabled[a.Delivery.SubscriptionID] = true
+		if err := s.disable(ctx, a); err != nil {
+			return fmt.Errorf("disable the subscription: %w", err)
 		}
 	}
 	if err := s.hot.record(ctx, attempts, hark.Now()); err != nil {
@@ -156,7 +178,7 @@ func (s *Store) Record(ctx context.Context, attempts []*hark.Attempt) error {
 
 // Release gives leases back, uncounted: the attempts were cut short.
 func (s *Store) Release(ctx context.Context, ds []*hark.Delivery) error {
-	if err := s.hot.release(ctx, ds, hark.Now()); err != nil {
+	if err := s.hot.release(ctx, ds); err != nil {
 		return fmt.Errorf("release leases: %w", err)
 	}
 	return nil

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,18 +21,21 @@ const (
 	sqliteDefinitions = "SELECT value FROM revisions WHERE id = 'definitions'"
 	sqliteAdvance     = "UPDATE event_logs SET last_sequence = ? WHERE id = ?"
 
-	sqliteClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = ? WHERE id IN (
-		SELECT id FROM deliveries WHERE status = 'PENDING' AND subscription_id = ? AND next_attempt_at <= ?
-		ORDER BY next_attempt_at, sequence LIMIT ?)
-		RETURNING id, subscription_id, event_id, attempt_count, test`
+	// Of a subscription that is not active, nothing is due but tests; see TestDue.
+	sqliteClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = ?1 WHERE id IN (
+		SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = ?2
+		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = ?2) THEN ?3 ELSE 1 END
+		ORDER BY next_attempt_at, sequence LIMIT ?4) ` + claimReturns
 	// The head of the line is the oldest delivery without an outcome; while it
 	// waits for its next attempt or is under way, so do all behind it.
-	sqliteClaimHead = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = ? WHERE id = (
-		SELECT id FROM deliveries WHERE status IN ('PENDING', 'IN_PROGRESS') AND subscription_id = ?
-		ORDER BY sequence LIMIT 1) AND status = 'PENDING' AND next_attempt_at <= ?
-		RETURNING id, subscription_id, event_id, attempt_count, test`
-	sqliteExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0, next_attempt_at = ? WHERE status = 'IN_PROGRESS' AND leased_until < ?"
-	sqliteRelease = "UPDATE deliveries SET status = 'PENDING', leased_until = 0, next_attempt_at = ? WHERE id = ? AND status = 'IN_PROGRESS' AND leased_until = ?"
+	sqliteClaimHead = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = ?1 WHERE id = (
+		SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD', 'IN_PROGRESS') AND subscription_id = ?2 ORDER BY sequence LIMIT 1)
+		AND status IN ('PENDING', 'HELD')
+		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = ?2) THEN ?3 ELSE 1 END ` + claimReturns
+	claimReturns = `RETURNING id, subscription_id, event_id, attempt_count, test, next_attempt_at, sequence,
+		coalesce((SELECT s.version FROM event_subscriptions s WHERE s.id = subscription_id), 0)`
+	sqliteExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE status = 'IN_PROGRESS' AND leased_until < ?"
+	sqliteRelease = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id = ? AND status = 'IN_PROGRESS' AND leased_until = ?"
 	// A delivery to try again waits, or is held if its subscription was paused meanwhile.
 	sqliteRecord = `UPDATE deliveries SET
 		status = CASE WHEN ?1 = 'PENDING' AND EXISTS (SELECT 1 FROM event_subscriptions s WHERE s.id = subscription_id AND NOT s.active) THEN 'HELD' ELSE ?1 END,
@@ -141,28 +146,53 @@ func (t *sqliteTx) insert(ctx context.Context, query string, fields, n int, row 
 	return nil
 }
 
-func (h *sqliteHot) begin(ctx context.Context) (appendTx, error) { return h.open(ctx) }
+func (h *sqliteHot) begin(ctx context.Context, projects []hark.ID) (appendTx, *locked, error) {
+	tx, err := h.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := tx.find(ctx, projects)
+	if err != nil {
+		tx.rollback(ctx)
+		return nil, nil, err
+	}
+	return tx, found, nil
+}
 
-func (t *sqliteTx) commit(context.Context) error { return t.Commit() }
-
-func (t *sqliteTx) rollback(context.Context) { _ = t.Rollback() } // what failed is told already
-
-func (t *sqliteTx) lockLogs(ctx context.Context, projects []hark.ID) (map[hark.ID]*logRow, int64, error) {
-	logs := make(map[hark.ID]*logRow, len(projects))
+// find reads the counter rows: they need no lock, this is the one writer.
+func (t *sqliteTx) find(ctx context.Context, projects []hark.ID) (*locked, error) {
+	found := &locked{logs: make(map[hark.ID]*logRow, len(projects))}
 	for _, id := range projects {
 		var l logRow
-		switch err := t.StmtContext(ctx, t.statements[sqliteLog]).QueryRowContext(ctx, id).Scan(&l.last, &l.version); err {
-		case nil:
-			logs[id] = &l
-		case sql.ErrNoRows:
-		default:
-			return nil, 0, err
+		err := t.StmtContext(ctx, t.statements[sqliteLog]).QueryRowContext(ctx, id[:]).Scan(&l.last, &l.version)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found.logs[id] = &l
+	}
+	err := t.StmtContext(ctx, t.statements[sqliteDefinitions]).QueryRowContext(ctx).Scan(&found.definitions)
+	return found, err
+}
+
+func (t *sqliteTx) commit(ctx context.Context, events []*hark.Event, deliveries []newDelivery, ends map[hark.ID]int64) error {
+	if err := t.insertEvents(ctx, events); err != nil {
+		return err
+	}
+	if err := t.insertDeliveries(ctx, deliveries); err != nil {
+		return err
+	}
+	for id, last := range ends {
+		if err := t.exec(ctx, sqliteAdvance, last, id[:]); err != nil {
+			return err
 		}
 	}
-	var definitions int64
-	err := t.StmtContext(ctx, t.statements[sqliteDefinitions]).QueryRowContext(ctx).Scan(&definitions)
-	return logs, definitions, err
+	return t.Commit()
 }
+
+func (t *sqliteTx) rollback(context.Context) { _ = t.Rollback() } // what failed is told already
 
 func (t *sqliteTx) findKeys(ctx context.Context, project hark.ID, keys []string, since hark.Time) ([]*hark.Event, error) {
 	rows, err := t.QueryContext(ctx, "SELECT "+eventColumns+" FROM events WHERE project_id = ? AND idempotency_key <> '' AND idempotency_key IN ("+
@@ -189,12 +219,8 @@ func (t *sqliteTx) insertDeliveries(ctx context.Context, ds []newDelivery) error
 	})
 }
 
-func (t *sqliteTx) advance(ctx context.Context, project hark.ID, last int64) error {
-	return t.exec(ctx, sqliteAdvance, last, project[:])
-}
-
 func (h *sqliteHot) expire(ctx context.Context, now hark.Time) error {
-	return h.in(ctx, func(tx *sqliteTx) error { return tx.exec(ctx, sqliteExpire, int64(now), int64(now)) })
+	return h.in(ctx, func(tx *sqliteTx) error { return tx.exec(ctx, sqliteExpire, int64(now)) })
 }
 
 func (h *sqliteHot) claim(ctx context.Context, wants []hark.Want, now, until hark.Time) (cs []claimed, err error) {
@@ -208,9 +234,10 @@ func (h *sqliteHot) claim(ctx context.Context, wants []hark.Want, now, until har
 			if err != nil {
 				return err
 			}
+			first := len(cs)
 			for rows.Next() {
 				var c claimed
-				if err := rows.Scan(&c.id, &c.subscription, &c.event, &c.attempts, &c.test); err != nil {
+				if err := rows.Scan(&c.id, &c.subscription, &c.event, &c.attempts, &c.test, &c.next, &c.sequence, &c.version); err != nil {
 					_ = rows.Close() // the scan's error is the one to tell
 					return err
 				}
@@ -219,16 +246,17 @@ func (h *sqliteHot) claim(ctx context.Context, wants []hark.Want, now, until har
 			if err := rows.Err(); err != nil {
 				return err
 			}
+			slices.SortFunc(cs[first:], claimed.compare)
 		}
 		return nil
 	})
 	return cs, err
 }
 
-func (h *sqliteHot) release(ctx context.Context, ds []*hark.Delivery, now hark.Time) error {
+func (h *sqliteHot) release(ctx context.Context, ds []*hark.Delivery) error {
 	return h.in(ctx, func(tx *sqliteTx) error {
 		for _, d := range ds {
-			if err := tx.exec(ctx, sqliteRelease, int64(now), d.ID[:], int64(d.LeasedUntil)); err != nil {
+			if err := tx.exec(ctx, sqliteRelease, d.ID[:], int64(d.LeasedUntil)); err != nil {
 				return err
 			}
 		}

@@ -24,6 +24,7 @@ type Store struct {
 	client  *ent.Client
 	reader  *sql.DB // SQLite: a pool that can't write; PostgreSQL: the pool
 	hot     hot
+	writing chan struct{} // PostgreSQL: a slot for each Tx; nil: any number
 	sealer  *seal.Sealer
 	close   func() error
 	migrate func(context.Context) error
@@ -31,11 +32,13 @@ type Store struct {
 
 // hot holds the statements that both dialects write in their own way.
 type hot interface {
-	begin(context.Context) (appendTx, error)
+	// begin opens a transaction that publishes into projects, which ascend, and
+	// takes their counter rows until its end.
+	begin(ctx context.Context, projects []hark.ID) (appendTx, *locked, error)
 	expire(ctx context.Context, now hark.Time) error
 	claim(ctx context.Context, wants []hark.Want, now, until hark.Time) ([]claimed, error)
 	record(ctx context.Context, outcomes []*hark.Attempt, now hark.Time) error
-	release(ctx context.Context, ds []*hark.Delivery, now hark.Time) error
+	release(ctx context.Context, ds []*hark.Delivery) error
 }
 
 // Open connects to the database that url names: sqlite://PATH or postgres://….
@@ -66,6 +69,16 @@ func (s *Store) Ping(ctx context.Context) error {
 // Tx runs f in a transaction and commits it, or rolls it back when f fails.
 // On SQLite it is the one writer: f must be short and use tx alone.
 func (s *Store) Tx(ctx context.Context, f func(tx *ent.Tx) error) (err error) {
+	if s.writing != nil {
+		// Many of them wait for the counter row of one publish; that one needs a
+		// connection to go on, so they must never have all of them.
+		select {
+		case s.writing <- struct{}{}:
+			defer func() { <-s.writing }()
+		case <-ctx.Done():
+			return fmt.Errorf("begin: %w", ctx.Err())
+		}
+	}
 	tx, err := s.client.Tx(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -76,6 +89,11 @@ func (s *Store) Tx(ctx context.Context, f func(tx *ent.Tx) error) (err error) {
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
+	if s.dialect == dialect.Postgres {
+		if _, err := tx.ExecContext(ctx, postgresGuard); err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+	}
 	if err := f(tx); err != nil {
 		return err
 	}
@@ -103,6 +121,24 @@ func (s *Store) rebind(query string) string {
 		}
 	}
 	return b.String()
+}
+
+// in is the condition that column is one of ids, and its arguments. PostgreSQL
+// gets an array, so that it prepares one statement and not one for each length.
+func (s *Store) in(column string, ids []hark.ID) (where string, args []any) {
+	if s.dialect == dialect.Postgres {
+		return column + " = ANY(?::uuid[])", []any{uuids(ids)}
+	}
+	return column + " IN (" + list(len(ids)) + ")", anys(ids)
+}
+
+// skipLocked ends a subquery that picks rows to change: on PostgreSQL those that
+// another transaction has are left to it, so that nobody waits and nobody deadlocks.
+func (s *Store) skipLocked() string {
+	if s.dialect == dialect.Postgres {
+		return " FOR UPDATE SKIP LOCKED"
+	}
+	return ""
 }
 
 // list is n placeholders, separated by commas.

@@ -15,8 +15,8 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 type everyone []store.Match
 
 func (everyone) Refresh(context.Context, hark.ID, int64, int64) error { return nil }
-func (everyone) Check(*store.Append) error                           { return nil }
-func (m everyone) Match(*hark.Event) []store.Match                   { return m }
+func (everyone) Check(*store.Append) error                            { return nil }
+func (m everyone) Match(*hark.Event) []store.Match                    { return m }
 
 func newEvent(payload string) *hark.Event {
 	return &hark.Event{

@@ -107,7 +107,15 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{DeliveriesColumns[2], DeliveriesColumns[8], DeliveriesColumns[4]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "status = 'PENDING'",
+					Where: "status IN ('PENDING', 'HELD')",
+				},
+			},
+			{
+				Name:    "deliveries_line",
+				Unique:  false,
+				Columns: []*schema.Column{DeliveriesColumns[2], DeliveriesColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "status IN ('PENDING', 'HELD', 'IN_PROGRESS')",
 				},
 			},
 			{
@@ -116,6 +124,14 @@ var (
 				Columns: []*schema.Column{DeliveriesColumns[9]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "status = 'IN_PROGRESS'",
+				},
+			},
+			{
+				Name:    "deliveries_finished",
+				Unique:  false,
+				Columns: []*schema.Column{DeliveriesColumns[13]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "status IN ('SUCCEEDED', 'FAILED', 'DISCARDED')",
 				},
 			},
 			{

@@ -44,9 +44,13 @@ func (Delivery) Fields() []ent.Field {
 func (Delivery) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("subscription_id", "next_attempt_at", "sequence").StorageKey("deliveries_due").
-			Annotations(entsql.IndexWhere("status = 'PENDING'")),
+			Annotations(entsql.IndexWhere("status IN ('PENDING', 'HELD')")),
+		index.Fields("subscription_id", "sequence").StorageKey("deliveries_line").
+			Annotations(entsql.IndexWhere("status IN ('PENDING', 'HELD', 'IN_PROGRESS')")),
 		index.Fields("leased_until").StorageKey("deliveries_leased").
 			Annotations(entsql.IndexWhere("status = 'IN_PROGRESS'")),
+		index.Fields("updated_at").StorageKey("deliveries_finished").
+			Annotations(entsql.IndexWhere("status IN ('SUCCEEDED', 'FAILED', 'DISCARDED')")),
 		index.Fields("subscription_id", "id"),
 		index.Fields("project_id", "id"),
 		index.Fields("event_id"),

@@ -14,9 +14,13 @@ CREATE UNIQUE INDEX `client_secrets_hash_key` ON `client_secrets` (`hash`);
 -- create "deliveries" table
 CREATE TABLE `deliveries` (`id` uuid NOT NULL, `project_id` uuid NOT NULL, `subscription_id` uuid NOT NULL, `event_id` uuid NOT NULL, `sequence` integer NOT NULL, `status` text NOT NULL, `test` bool NOT NULL DEFAULT (false), `attempt_count` integer NOT NULL DEFAULT (0), `next_attempt_at` integer NOT NULL DEFAULT (0), `leased_until` integer NOT NULL DEFAULT (0), `last_error` text NOT NULL DEFAULT (''), `discard_reason` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `updated_at` integer NOT NULL, PRIMARY KEY (`id`));
 -- create index "deliveries_due" to table: "deliveries"
-CREATE INDEX `deliveries_due` ON `deliveries` (`subscription_id`, `next_attempt_at`, `sequence`) WHERE status = 'PENDING';
+CREATE INDEX `deliveries_due` ON `deliveries` (`subscription_id`, `next_attempt_at`, `sequence`) WHERE status IN ('PENDING', 'HELD');
+-- create index "deliveries_line" to table: "deliveries"
+CREATE INDEX `deliveries_line` ON `deliveries` (`subscription_id`, `sequence`) WHERE status IN ('PENDING', 'HELD', 'IN_PROGRESS');
 -- create index "deliveries_leased" to table: "deliveries"
 CREATE INDEX `deliveries_leased` ON `deliveries` (`leased_until`) WHERE status = 'IN_PROGRESS';
+-- create index "deliveries_finished" to table: "deliveries"
+CREATE INDEX `deliveries_finished` ON `deliveries` (`updated_at`) WHERE status IN ('SUCCEEDED', 'FAILED', 'DISCARDED');
 -- create index "delivery_subscription_id_id" to table: "deliveries"
 CREATE INDEX `delivery_subscription_id_id` ON `deliveries` (`subscription_id`, `id`);
 -- create index "delivery_project_id_id" to table: "deliveries"
@@ -119,8 +123,12 @@ DROP INDEX `delivery_event_id`;
 DROP INDEX `delivery_project_id_id`;
 -- reverse: create index "delivery_subscription_id_id" to table: "deliveries"
 DROP INDEX `delivery_subscription_id_id`;
+-- reverse: create index "deliveries_finished" to table: "deliveries"
+DROP INDEX `deliveries_finished`;
 -- reverse: create index "deliveries_leased" to table: "deliveries"
 DROP INDEX `deliveries_leased`;
+-- reverse: create index "deliveries_line" to table: "deliveries"
+DROP INDEX `deliveries_line`;
 -- reverse: create index "deliveries_due" to table: "deliveries"
 DROP INDEX `deliveries_due`;
 -- reverse: create "deliveries" table

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	entsql "entgo.io/ent/dialect/sql"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/ent/delivery"
+	"github.com/hark-events/hark/ent/predicate"
+)
+
+const (
+	// relabelled is how many deliveries Hold and Unhold change at most. What a
+	// pause or a resume means is in its subscription's row, where claims look:
+	// a delivery that waits is due if, and only if, its subscription is active,
+	// be it PENDING or HELD. So the states of rows only tell people, and a
+	// million of them need not be rewritten while publishers wait.
+	relabelled = 5000
+	// discardBatch is how many deliveries one transaction of DiscardBacklog drops.
+	discardBatch = 1000
+)
+
+// Hold marks waiting deliveries of a subscription that was paused in tx as HELD,
+// up to 5,000 of them; none is attempted, marked or not.
+func Hold(ctx context.Context, tx *ent.Tx, subscription hark.ID) error {
+	err := tx.Delivery.Update().Where(delivery.StatusEQ(hark.Pending), inLine(subscription, "next_attempt_at, sequence", relabelled)).
+		SetStatus(hark.Held).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("hold waiting deliveries: %w", err)
+	}
+	return nil
+}
+
+// Unhold makes what a subscription that was resumed in tx has waiting due now,
+// oldest first and before what is newer. Of more than 5,000 the others keep the
+// status HELD until their turn comes, and a later attempt its time.
+func Unhold(ctx context.Context, tx *ent.Tx, subscription hark.ID) error {
+	for _, order := range []string{"next_attempt_at, sequence", "next_attempt_at DESC, sequence DESC"} {
+		err := tx.Delivery.Update().
+			Where(delivery.Or(delivery.StatusEQ(hark.Held), delivery.NextAttemptAtGT(hark.Now())), inLine(subscription, order, relabelled)).
+			SetStatus(hark.Pending).
+			// Its creation is a delivery's place in the line, as if it had never been tried.
+			Modify(func(u *entsql.UpdateBuilder) {
+				u.Set(delivery.FieldNextAttemptAt, entsql.Expr(delivery.FieldCreatedAt))
+			}).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("release held deliveries: %w", err)
+		}
+	}
+	return nil
+}
+
+// DiscardHeld drops all that a subscription has waiting, and says why. While it
+// does, publishers wait: call DiscardBacklog first where there may be much.
+func DiscardHeld(ctx context.Context, tx *ent.Tx, subscription hark.ID, reason string) error {
+	err := tx.Delivery.Update().Where(delivery.StatusIn(hark.Pending, hark.Held), inLine(subscription, "next_attempt_at, sequence", math.MaxInt32)).
+		SetStatus(hark.Discarded).SetDiscardReason(reason).SetNextAttemptAt(0).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("discard held deliveries: %w", err)
+	}
+	return nil
+}
+
+// inLine picks the first n of what a subscription has waiting, without tests.
+func inLine(subscription hark.ID, order string, n int) predicate.Delivery {
+	return func(s *entsql.Selector) {
+		s.Where(entsql.ExprP("id IN (SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = ? AND next_attempt_at > 1 ORDER BY "+
+			order+" LIMIT ?)", subscription, n))
+	}
+}
+
+// DiscardBacklog drops what a paused subscription has waiting, in many small
+// transactions between which publishers take their turns. Cut short, it has
+// dropped the oldest; the subscription is to stay paused until it is done.
+func (s *Store) DiscardBacklog(ctx context.Context, subscription hark.ID, reason string) error {
+	for {
+		n, err := s.discard(ctx, subscription, reason, math.MaxInt64, discardBatch)
+		if err != nil {
+			return fmt.Errorf("discard the backlog: %w", err)
+		}
+		if n < discardBatch {
+			return nil
+		}
+	}
+}
+
+// discard drops at most limit waiting deliveries created before a time, the oldest ones.
+func (s *Store) discard(ctx context.Context, subscription hark.ID, reason string, before hark.Time, limit int) (int64, error) {
+	return s.exec(ctx, `UPDATE deliveries SET status = 'DISCARDED', discard_reason = ?, next_attempt_at = 0, updated_at = ?
+		WHERE status IN ('PENDING', 'HELD') AND id IN (
+			SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = ? AND next_attempt_at < ? AND created_at < ?
+			ORDER BY next_attempt_at, sequence LIMIT ?`+s.skipLocked()+")",
+		reason, int64(hark.Now()), subscription, int64(before), int64(before), limit)
+}
