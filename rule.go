@@ -29,3 +29,10 @@ type Conditions struct {
 	EnvironmentSlug *string `json:"environmentSlug,omitempty"`
 	SecretPath      *string `json:"secretPath,omitempty"` // a glob
 }
+
+// A ProjectEventsFilter narrows the events of a project: an event passes when
+// any registration matches, or when there is none.
+type ProjectEventsFilter struct {
+	ProjectID *ID // nil: the project named "default"
+	Register  []Registration
+}

@@ -36,7 +36,7 @@ func BenchmarkHandOver(b *testing.B) {
 	<-warm
 	b.ReportAllocs()
 	for b.Loop() {
-		for !w.Reserve(s.ID, s.Version) {
+		for !reserve(w, s) {
 			runtime.Gosched()
 		}
 		w.Start(q.Add(s.ID, event, 1, delivery.Lease(s.Timeout)))

@@ -7,30 +7,30 @@ import (
 )
 
 // Reserve takes a slot for one delivery of a subscription that is about to be
-// committed, already leased to this node for Lease(timeout): the common case,
-// which needs no claim. Each slot must end in Start or Unreserve.
+// committed, already leased to this node for as long as lease says: the common
+// case, which needs no claim. Each slot must end in Start or Unreserve.
 //
-// It is false when there is no room, when the worker does not run, and when the
+// It is not ok when there is no room, when the worker does not run, and when the
 // delivery must take its turn in the queue: the worker has not delivered to
 // this version of the subscription yet, knows of older work or a failure, or
 // the subscription is ordered or paced. The delivery is then committed as due
 // and unleased, and Wake called.
-func (w *Worker) Reserve(subscription hark.ID, version int64) bool {
+func (w *Worker) Reserve(subscription hark.ID, version int64) (lease time.Duration, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.state != running {
-		return false
+		return 0, false
 	}
 	l := w.known(subscription)
 	if l == nil {
-		return false
+		return 0, false
 	}
 	if l.backlog || l.failing || l.sub == nil || l.sub.Version != version || l.sub.Ordered || l.paced() || w.room(l, 1) == 0 {
 		w.settle(l)
-		return false
+		return 0, false
 	}
 	w.take(l, 1)
-	return true
+	return Lease(l.sub.Timeout), true
 }
 
 // Start begins the attempts of deliveries that were reserved and are committed.

@@ -33,7 +33,7 @@ func TestHandOverNeedsNoClaim(t *testing.T) {
 		s := warm(t, &q, w, nil)
 		claims := q.Calls("Claim")
 		for range 5 {
-			if !w.Reserve(s.ID, s.Version) {
+			if !reserve(w, s) {
 				t.Fatal("no slot")
 			}
 		}
@@ -51,7 +51,7 @@ func TestHandOverNeedsNoClaim(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		if w.Reserve(s.ID, s.Version) {
+		if reserve(w, s) {
 			t.Error("a slot in a worker that has ended")
 		}
 	})
@@ -71,8 +71,8 @@ func TestReserveRefuses(t *testing.T) {
 		"another version":    {before: func(_ *deliverytest.Queue, _ *delivery.Worker, s *hark.Subscription) { s.Version++ }},
 		"never delivered to": {before: func(_ *deliverytest.Queue, _ *delivery.Worker, s *hark.Subscription) { s.ID = hark.NewID() }},
 		"full": {change: func(s *hark.Subscription) { s.MaxInFlight = 2 }, before: func(_ *deliverytest.Queue, w *delivery.Worker, s *hark.Subscription) {
-			w.Reserve(s.ID, s.Version)
-			w.Reserve(s.ID, s.Version)
+			reserve(w, s)
+			reserve(w, s)
 		}},
 		"older work waits": {
 			change: func(s *hark.Subscription) { s.Endpoint = "slow"; s.MaxInFlight = 2 },
@@ -101,7 +101,7 @@ func TestReserveRefuses(t *testing.T) {
 				if tt.before != nil {
 					tt.before(&q, w, &s)
 				}
-				if got := w.Reserve(s.ID, s.Version); got != tt.want {
+				if got := reserve(w, &s); got != tt.want {
 					t.Errorf("Reserve is %v", got)
 				}
 				_ = stop() // what is reserved here never starts
@@ -122,7 +122,7 @@ func TestConcurrentHandOver(t *testing.T) {
 		s := warm(t, &q, w, nil)
 		publish := func() {
 			for range 500 {
-				if w.Reserve(s.ID, s.Version) {
+				if reserve(w, s) {
 					w.Start(q.Add(s.ID, deliverytest.Event(), 1, delivery.Lease(s.Timeout)))
 				} else {
 					q.Add(s.ID, deliverytest.Event(), 1, 0)
@@ -140,4 +140,9 @@ func TestConcurrentHandOver(t *testing.T) {
 			t.Errorf("%d attempts for 1001 deliveries", done.Load())
 		}
 	})
+}
+
+func reserve(w *delivery.Worker, s *hark.Subscription) bool {
+	_, ok := w.Reserve(s.ID, s.Version)
+	return ok
 }

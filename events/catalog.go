@@ -11,6 +11,7 @@ import (
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/internal/pattern"
 	"github.com/hark-events/hark/store"
 )
 
@@ -107,22 +108,31 @@ func (c *Catalog) Definition(ctx context.Context, id hark.ID) (*ent.EventDefinit
 	return nil, hark.Errorf(hark.NotFound, "no such event definition")
 }
 
-// Registered tells whether some definition has the event type, such as
-// "secret:update", of any source.
-func (c *Catalog) Registered(ctx context.Context, match func(hark.Kind) bool) (bool, error) {
+// CheckRegistered returns a BAD_USER_INPUT for the first registration of whose
+// events no definition is registered.
+func (c *Catalog) CheckRegistered(ctx context.Context, register []hark.Registration) error {
 	revision, err := c.store.Revision(ctx, store.Definitions)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := c.Refresh(ctx, revision); err != nil {
-		return false, err
+		return err
 	}
-	for kind := range c.current.Load().byKind {
-		if match(kind) {
-			return true, nil
+	kinds := c.current.Load().byKind
+	for i, r := range register {
+		p, err := pattern.CompileEvent(r.Event)
+		if err != nil {
+			return hark.BadInput(fmt.Sprintf("register.%d.event", i), "%v", err)
+		}
+		registered := false
+		for kind := range kinds {
+			registered = registered || p.Match(&kind)
+		}
+		if !registered {
+			return hark.BadInput(fmt.Sprintf("register.%d.event", i), "no event definition %s is registered", r.Event)
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // find is the definition of a kind, or nil. A kind that is not in the copy may

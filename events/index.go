@@ -3,10 +3,8 @@ package events
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/hark-events/hark"
-	"github.com/hark-events/hark/delivery"
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/ent/eventdefinition"
 	"github.com/hark-events/hark/ent/eventsubscription"
@@ -27,7 +25,6 @@ type target struct {
 	id         hark.ID
 	version    int64
 	status     hark.DeliveryStatus    // of its new deliveries
-	lease      time.Duration          // for those that this node starts at once
 	conditions []pattern.Registration // any of them; none: every event
 }
 
@@ -36,7 +33,7 @@ type target struct {
 func loadIndex(ctx context.Context, st *store.Store, project hark.ID, version int64) (*index, error) {
 	rows, err := st.Ent().EventSubscription.Query().Where(eventsubscription.ProjectID(project)).
 		Select(eventsubscription.FieldID, eventsubscription.FieldVersion, eventsubscription.FieldActive, eventsubscription.FieldConditions,
-			eventsubscription.FieldHoldWhilePaused, eventsubscription.FieldTimeoutSeconds).
+			eventsubscription.FieldHoldWhilePaused).
 		WithEventDefinitions(func(q *ent.EventDefinitionQuery) { q.Select(eventdefinition.FieldID) }).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("load the subscriptions: %w", err)
@@ -59,10 +56,7 @@ func newTarget(row *ent.EventSubscription) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &target{
-		id: row.ID, version: row.Version, status: hark.Pending, conditions: conditions,
-		lease: delivery.Lease(time.Duration(row.TimeoutSeconds) * time.Second),
-	}
+	t := &target{id: row.ID, version: row.Version, status: hark.Pending, conditions: conditions}
 	if !row.Active {
 		t.status = hark.Held
 		if !row.HoldWhilePaused {

@@ -27,8 +27,9 @@ type Authority interface {
 // A Starter begins deliveries that were born leased to this node.
 // *delivery.Worker is one.
 type Starter interface {
-	// Reserve takes a place for a delivery that is about to be committed, unless it must wait for its turn.
-	Reserve(subscription hark.ID, version int64) bool
+	// Reserve takes a place for a delivery that is about to be committed, and
+	// says for how long it is leased; not ok when it must wait for its turn.
+	Reserve(subscription hark.ID, version int64) (lease time.Duration, ok bool)
 	// Unreserve gives n places back: the transaction failed.
 	Unreserve(subscription hark.ID, n int)
 	// Start begins committed deliveries that have places.
@@ -157,7 +158,7 @@ func (p *Publisher) define(ctx context.Context, i int, e *hark.Event) error {
 // commit stores a batch and announces it.
 func (p *Publisher) commit(ctx context.Context, requests []*store.Append) error {
 	start := time.Now()
-	m := &matcher{Publisher: p, checked: p.catalog.current.Load().revision}
+	m := &matcher{Publisher: p, checked: p.catalog.current.Load().revision, reserved: map[hark.ID]int{}}
 	err := p.store.Append(ctx, requests, m, hark.Now().Add(-p.conf.Retention))
 	c := Commit{Requests: len(requests), Err: err}
 	if err != nil {
@@ -257,12 +258,11 @@ func (m *matcher) Match(e *hark.Event) (matches []store.Match) {
 			continue
 		}
 		match := store.Match{SubscriptionID: t.id, Version: t.version, Status: t.status}
-		if t.status == hark.Pending && m.conf.Starter != nil && m.conf.Starter.Reserve(t.id, t.version) {
-			match.Lease = t.lease
-			if m.reserved == nil {
-				m.reserved = map[hark.ID]int{}
+		if t.status == hark.Pending && m.conf.Starter != nil {
+			if lease, ok := m.conf.Starter.Reserve(t.id, t.version); ok {
+				match.Lease = lease
+				m.reserved[t.id]++
 			}
-			m.reserved[t.id]++
 		}
 		matches = append(matches, match)
 	}

@@ -368,7 +368,7 @@ type ComplexityRoot struct {
 		EventDefinitions   func(childComplexity int, filter *events.EventDefinitionFilter, first *int, after *string) int
 		EventSubscription  func(childComplexity int, id hark.ID) int
 		EventSubscriptions func(childComplexity int, filter *subscriptions.EventSubscriptionFilter, first *int, after *string) int
-		Events             func(childComplexity int, filter ProjectEventsFilter, first *int, after *string) int
+		Events             func(childComplexity int, filter hark.ProjectEventsFilter, first *int, after *string) int
 		Identities         func(childComplexity int, first *int, after *string) int
 		Identity           func(childComplexity int, id hark.ID) int
 		Project            func(childComplexity int, id *hark.ID, slug *string) int
@@ -421,7 +421,7 @@ type ComplexityRoot struct {
 
 	Subscription struct {
 		DeliveryChanges func(childComplexity int, filter *subscriptions.DeliveryFilter) int
-		ProjectEvents   func(childComplexity int, filter ProjectEventsFilter, after *string) int
+		ProjectEvents   func(childComplexity int, filter hark.ProjectEventsFilter, after *string) int
 	}
 
 	Viewer struct {
@@ -514,7 +514,7 @@ type QueryResolver interface {
 	EventSubscription(ctx context.Context, id hark.ID) (*ent.EventSubscription, error)
 	EventSubscriptions(ctx context.Context, filter *subscriptions.EventSubscriptionFilter, first *int, after *string) (*EventSubscriptionConnection, error)
 	Event(ctx context.Context, id hark.ID) (*hark.Event, error)
-	Events(ctx context.Context, filter ProjectEventsFilter, first *int, after *string) (*EventConnection, error)
+	Events(ctx context.Context, filter hark.ProjectEventsFilter, first *int, after *string) (*EventConnection, error)
 	Delivery(ctx context.Context, id hark.ID) (*ent.Delivery, error)
 	Deliveries(ctx context.Context, filter *subscriptions.DeliveryFilter, first *int, after *string) (*DeliveryConnection, error)
 	Identity(ctx context.Context, id hark.ID) (*ent.Identity, error)
@@ -530,7 +530,7 @@ type RoleGrantResolver interface {
 	Project(ctx context.Context, obj *ent.RoleGrant) (*ent.Project, error)
 }
 type SubscriptionResolver interface {
-	ProjectEvents(ctx context.Context, filter ProjectEventsFilter, after *string) (<-chan *hark.Event, error)
+	ProjectEvents(ctx context.Context, filter hark.ProjectEventsFilter, after *string) (<-chan *hark.Event, error)
 	DeliveryChanges(ctx context.Context, filter *subscriptions.DeliveryFilter) (<-chan *ent.Delivery, error)
 }
 type ViewerResolver interface {
@@ -2016,7 +2016,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Events(childComplexity, args["filter"].(ProjectEventsFilter), args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Query.Events(childComplexity, args["filter"].(hark.ProjectEventsFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.identities":
 		if e.ComplexityRoot.Query.Identities == nil {
 			break
@@ -2234,7 +2234,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Subscription.ProjectEvents(childComplexity, args["filter"].(ProjectEventsFilter), args["after"].(*string)), true
+		return e.ComplexityRoot.Subscription.ProjectEvents(childComplexity, args["filter"].(hark.ProjectEventsFilter), args["after"].(*string)), true
 
 	case "Viewer.identity":
 		if e.ComplexityRoot.Viewer.Identity == nil {
@@ -5242,8 +5242,8 @@ func (ec *executionContext) field_Query_events_args(ctx context.Context, rawArgs
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
-		func(ctx context.Context, v any) (ProjectEventsFilter, error) {
-			return ec.unmarshalNProjectEventsFilter2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐProjectEventsFilter(ctx, v)
+		func(ctx context.Context, v any) (hark.ProjectEventsFilter, error) {
+			return ec.unmarshalNProjectEventsFilter2githubᚗcomᚋharkᚑeventsᚋharkᚐProjectEventsFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5380,8 +5380,8 @@ func (ec *executionContext) field_Subscription_projectEvents_args(ctx context.Co
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
-		func(ctx context.Context, v any) (ProjectEventsFilter, error) {
-			return ec.unmarshalNProjectEventsFilter2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐProjectEventsFilter(ctx, v)
+		func(ctx context.Context, v any) (hark.ProjectEventsFilter, error) {
+			return ec.unmarshalNProjectEventsFilter2githubᚗcomᚋharkᚑeventsᚋharkᚐProjectEventsFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -11343,7 +11343,7 @@ func (ec *executionContext) _Query_events(ctx context.Context, field graphql.Col
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Events(ctx, fc.Args["filter"].(ProjectEventsFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Query().Events(ctx, fc.Args["filter"].(hark.ProjectEventsFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *EventConnection) graphql.Marshaler {
@@ -12273,7 +12273,7 @@ func (ec *executionContext) _Subscription_projectEvents(ctx context.Context, fie
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Subscription().ProjectEvents(ctx, fc.Args["filter"].(ProjectEventsFilter), fc.Args["after"].(*string))
+			return ec.Resolvers.Subscription().ProjectEvents(ctx, fc.Args["filter"].(hark.ProjectEventsFilter), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *hark.Event) graphql.Marshaler {
@@ -14141,8 +14141,8 @@ func (ec *executionContext) unmarshalInputOAuth2AuthInput(ctx context.Context, o
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputProjectEventsFilter(ctx context.Context, obj any) (ProjectEventsFilter, error) {
-	var it ProjectEventsFilter
+func (ec *executionContext) unmarshalInputProjectEventsFilter(ctx context.Context, obj any) (hark.ProjectEventsFilter, error) {
+	var it hark.ProjectEventsFilter
 	if obj == nil {
 		return it, nil
 	}
@@ -14168,7 +14168,7 @@ func (ec *executionContext) unmarshalInputProjectEventsFilter(ctx context.Contex
 			it.ProjectID = data
 		case "register":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("register"))
-			data, err := ec.unmarshalOEventRegistration2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐRegistrationᚄ(ctx, v)
+			data, err := ec.unmarshalOEventRegistration2ᚕgithubᚗcomᚋharkᚑeventsᚋharkᚐRegistrationᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -19642,9 +19642,9 @@ func (ec *executionContext) marshalNEventEdge2ᚖgithubᚗcomᚋharkᚑeventsᚋ
 	return ec._EventEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNEventRegistration2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐRegistration(ctx context.Context, v any) (*hark.Registration, error) {
+func (ec *executionContext) unmarshalNEventRegistration2githubᚗcomᚋharkᚑeventsᚋharkᚐRegistration(ctx context.Context, v any) (hark.Registration, error) {
 	res, err := ec.unmarshalInputEventRegistration(ctx, v)
-	return &res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNEventSubscription2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋentᚐEventSubscriptionᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.EventSubscription) graphql.Marshaler {
@@ -20016,7 +20016,7 @@ func (ec *executionContext) marshalNProjectEdge2ᚖgithubᚗcomᚋharkᚑevents�
 	return ec._ProjectEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNProjectEventsFilter2githubᚗcomᚋharkᚑeventsᚋharkᚋgraphᚐProjectEventsFilter(ctx context.Context, v any) (ProjectEventsFilter, error) {
+func (ec *executionContext) unmarshalNProjectEventsFilter2githubᚗcomᚋharkᚑeventsᚋharkᚐProjectEventsFilter(ctx context.Context, v any) (hark.ProjectEventsFilter, error) {
 	res, err := ec.unmarshalInputProjectEventsFilter(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -20673,16 +20673,16 @@ func (ec *executionContext) unmarshalOEventDefinitionFilter2ᚖgithubᚗcomᚋha
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOEventRegistration2ᚕᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐRegistrationᚄ(ctx context.Context, v any) ([]*hark.Registration, error) {
+func (ec *executionContext) unmarshalOEventRegistration2ᚕgithubᚗcomᚋharkᚑeventsᚋharkᚐRegistrationᚄ(ctx context.Context, v any) ([]hark.Registration, error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]*hark.Registration, len(vSlice))
+	res := make([]hark.Registration, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
-		res[i], err = ec.unmarshalNEventRegistration2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐRegistration(ctx, vSlice[i])
+		res[i], err = ec.unmarshalNEventRegistration2githubᚗcomᚋharkᚑeventsᚋharkᚐRegistration(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
 		}

@@ -230,14 +230,6 @@ type ProjectEdge struct {
 	Cursor string `json:"cursor"`
 }
 
-// An event passes when any registration matches; no registration at all means every event that the caller may see.
-type ProjectEventsFilter struct {
-	// The project whose log is read; defaults to the project named `default`. NOT_FOUND when the caller may not see it.
-	ProjectID *hark.ID `json:"projectId,omitempty"`
-	// What to let through; left out or empty: every event that the caller may see.
-	Register []*hark.Registration `json:"register,omitempty"`
-}
-
 // A project to create.
 type ProjectInput struct {
 	// 1 to 64 lower-case letters, digits or `-`; CONFLICT when it is taken.

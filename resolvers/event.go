@@ -22,7 +22,7 @@ func (r queryResolver) Event(ctx context.Context, id hark.ID) (*hark.Event, erro
 	return r.Log.Get(ctx, id)
 }
 
-func (r queryResolver) Events(ctx context.Context, filter graph.ProjectEventsFilter, first *int, after *string) (*graph.EventConnection, error) {
+func (r queryResolver) Events(ctx context.Context, filter hark.ProjectEventsFilter, first *int, after *string) (*graph.EventConnection, error) {
 	p, err := r.Log.List(ctx, value(filter.ProjectID), filter.Register, first, after)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (r queryResolver) Events(ctx context.Context, filter graph.ProjectEventsFil
 
 // ProjectEvents hands the reader to the transport that executes the operation,
 // which pulls one event at a time.
-func (r subscriptionResolver) ProjectEvents(ctx context.Context, filter graph.ProjectEventsFilter, after *string) (<-chan *hark.Event, error) {
+func (r subscriptionResolver) ProjectEvents(ctx context.Context, filter hark.ProjectEventsFilter, after *string) (<-chan *hark.Event, error) {
 	feed, ok := stream.FeedFrom(ctx)
 	if !ok {
 		return nil, hark.Errorf(hark.BadUserInput, "this transport has no streams: use WebSocket or Accept: text/event-stream")

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/delivery/webhook"
+	"github.com/hark-events/hark/pubsub"
+	"github.com/hark-events/hark/server"
+	"github.com/hark-events/hark/store"
+)
+
+func (c *serveCmd) adminToken() hark.Secret { return hark.Secret(c.AdminToken) }
+
+// newDrivers makes the drivers that there are.
+func newDrivers(client *http.Client) delivery.Drivers {
+	auth := delivery.NewAuthorizer(client)
+	return delivery.Drivers{
+		hark.HTTP: webhook.New(client, auth, delivery.Signer{}, "hark/"+version()),
+	}
+}
+
+// broker makes the broker of the setting.
+func (c *serveCmd) broker(log *slog.Logger) (pubsub.Broker, error) {
+	if c.RedisURL == "" {
+		return pubsub.NewLocal(), nil
+	}
+	b, err := pubsub.NewRedis(c.RedisURL, log, pubsub.Config{})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--redis-url (HARK_REDIS_URL): %w", err)}
+	}
+	return b, nil
+}
+
+// checks are those of readiness.
+func (c *serveCmd) checks(st *store.Store, b pubsub.Broker) []server.Check {
+	checks := []server.Check{{Name: "database", Run: st.Ping}, {Name: "migrations", Run: st.Migrated}}
+	if c.RedisURL != "" {
+		checks = append(checks, server.Check{Name: "redis", Run: b.Ping})
+	}
+	return checks
+}
+
+// welcome tells where hark listens and, at the first start, the admin token:
+// on stderr, never in the log.
+func welcome(std stdio, log *slog.Logger, addr, token string) {
+	log.Info("listening", "addr", addr)
+	fmt.Fprintf(std.err, "\n  hark        http://%s\n  playground  http://%s/playground\n", addr, addr)
+	if token != "" {
+		fmt.Fprintf(std.err, "  admin token %s\n              (made now and shown only once: keep it)\n", token)
+	}
+	fmt.Fprintln(std.err)
+}

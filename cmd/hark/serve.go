@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hark-events/hark/access"
+	"github.com/hark-events/hark/console"
+	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/events"
+	"github.com/hark-events/hark/graph"
+	"github.com/hark-events/hark/internal/config"
+	"github.com/hark-events/hark/internal/egress"
+	"github.com/hark-events/hark/internal/telemetry"
+	"github.com/hark-events/hark/resolvers"
+	"github.com/hark-events/hark/server"
+	"github.com/hark-events/hark/server/operation"
+	"github.com/hark-events/hark/store"
+	"github.com/hark-events/hark/stream"
+	"github.com/hark-events/hark/subscriptions"
+)
+
+type serveCmd struct{ config.Server }
+
+// Help shows an example.
+func (serveCmd) Help() string {
+	return "On one machine it needs nothing else: a SQLite file, a key file beside it, and an admin token that is printed once.\n\nExamples:\n  hark serve\n  HARK_ENCRYPTION_KEYSET=$(cat keyset) hark serve --database-url=postgres://hark@127.0.0.1/hark --redis-url=redis://127.0.0.1:6379 --migrate"
+}
+
+// Run serves until the process is told to stop.
+func (c *serveCmd) Run(ctx context.Context, std stdio) error {
+	if err := c.Server.Validate(); err != nil {
+		return usageError{err}
+	}
+	policy, err := egress.NewPolicy(c.DeliveryAllow)
+	if err != nil {
+		return usageError{fmt.Errorf("--delivery-allow (HARK_DELIVERY_ALLOW): %w", err)}
+	}
+	log := newLog(std.err, c.Log)
+	st, err := ready(ctx, c.Database, c.Migrate, log)
+	if err != nil {
+		return err
+	}
+	err = c.serve(ctx, std, st, policy, log)
+	return errors.Join(err, st.Close())
+}
+
+// serve builds the house over an open database, runs it, and takes it down in
+// the order in which work flows: first what takes work in, then what does it,
+// at last what both stand on.
+func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy *egress.Policy, log *slog.Logger) error {
+	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL})
+	printed, err := acc.EnsureAdmin(ctx, c.adminToken())
+	if err != nil {
+		return err
+	}
+	broker, err := c.broker(log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := broker.Close(); err != nil {
+			log.Warn("the broker did not close well", "err", err)
+		}
+	}()
+
+	metrics := telemetry.New()
+	client := policy.Client(nil)
+	drivers := newDrivers(client)
+	var starter events.Starter
+	worker := delivery.NewWorker(st, drivers, log, delivery.Config{DrainTimeout: c.DrainTimeout, Observe: metrics.Attempt})
+	wake := func() {}
+	if c.Has("worker") {
+		starter, wake = worker, worker.Wake
+	}
+
+	may := authority{acc}
+	catalog := events.NewCatalog(st)
+	hub := stream.NewHub(st, broker, log, stream.Config{})
+	metrics.Hub(hub)
+	listener := stream.NewListener(hub, may, store.DefaultProjectID())
+	resolver := &resolvers.Resolver{
+		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may),
+		Publisher: events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: c.Retention, Starter: starter, Observe: metrics.Commit}),
+		Listener:  listener, Store: st,
+		Subscriptions: subscriptions.New(st, may, drivers, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake}),
+	}
+	srv := server.New(server.Config{
+		Schema: graph.NewExecutableSchema(graph.Config{Resolvers: resolver, Complexity: operation.Complexity()}),
+		Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
+		Playground: console.Playground(), Metrics: metrics.Handler(),
+		Checks:        c.checks(st, broker),
+		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
+	})
+
+	// What the doors and the worker stand on goes on until both have drained.
+	ground, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	var base errgroup.Group
+	base.Go(func() error { return acc.Run(ground) })
+	base.Go(func() error { return hub.Run(ground) })
+	base.Go(func() error { return events.NewRetention(st, log, c.Retention).Run(ground) })
+
+	work, workCtx := errgroup.WithContext(ctx)
+	if c.Has("worker") {
+		work.Go(func() error { return worker.Run(workCtx) })
+	}
+	if c.Has("api") {
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+		if err != nil {
+			return usageError{fmt.Errorf("--addr (HARK_ADDR): %w", err)}
+		}
+		welcome(std, log, ln.Addr().String(), printed.Reveal())
+		work.Go(func() error { return srv.Serve(workCtx, ln) })
+	}
+	err = work.Wait()
+	leave()
+	return errors.Join(err, base.Wait())
+}

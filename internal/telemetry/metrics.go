@@ -1,0 +1,113 @@
+// Package telemetry counts what hark does, for Prometheus.
+package telemetry
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/events"
+	"github.com/hark-events/hark/stream"
+)
+
+// Metrics holds what is counted. docs/OPERATIONS.md lists it.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	commits    *prometheus.HistogramVec
+	batch      prometheus.Histogram
+	events     prometheus.Counter
+	deliveries prometheus.Counter
+	attempts   *prometheus.HistogramVec
+	inFlight   prometheus.Gauge
+}
+
+// New makes Metrics with those of Go and the process.
+func New() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		commits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hark_publish_commit_seconds", Help: "Time of one group commit of publishes, by outcome.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		}, []string{"outcome"}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hark_publish_commit_events", Help: "Events in one group commit.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
+		}),
+		events: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hark_events_published_total", Help: "Events committed by this node.",
+		}),
+		deliveries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hark_deliveries_created_total", Help: "Deliveries committed by this node with their events.",
+		}),
+		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hark_delivery_attempt_seconds", Help: "Time of one attempt at a delivery, by protocol and decision.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}, []string{"protocol", "decision"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hark_delivery_attempts_in_flight", Help: "Attempts under way on this node.",
+		}),
+	}
+	m.registry.MustRegister(m.commits, m.batch, m.events, m.deliveries, m.attempts, m.inFlight,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Commit counts one group commit.
+func (m *Metrics) Commit(c events.Commit) {
+	outcome := "committed"
+	if c.Err != nil {
+		outcome = "failed"
+	}
+	m.commits.WithLabelValues(outcome).Observe(c.Duration.Seconds())
+	if c.Err == nil {
+		m.batch.Observe(float64(c.Events))
+		m.events.Add(float64(c.Events))
+		m.deliveries.Add(float64(c.Deliveries))
+	}
+}
+
+// Attempt counts an attempt from its start until the func that it returns is called.
+func (m *Metrics) Attempt(ctx context.Context, s *hark.Subscription, _ *hark.Delivery) (context.Context, func(*hark.Attempt)) {
+	m.inFlight.Inc()
+	start := time.Now()
+	return ctx, func(a *hark.Attempt) {
+		m.inFlight.Dec()
+		decision := "cut"
+		if a != nil {
+			decision = strings.ToLower(string(a.Status))
+		}
+		m.attempts.WithLabelValues(string(s.Protocol), decision).Observe(time.Since(start).Seconds())
+	}
+}
+
+// Hub tells of the streams of a hub.
+func (m *Metrics) Hub(h *stream.Hub) {
+	for _, g := range []struct {
+		name, help string
+		value      func(stream.Stats) float64
+	}{
+		{"hark_stream_projects", "Projects that somebody listens to on this node.", func(s stream.Stats) float64 { return float64(s.Projects) }},
+		{"hark_stream_readers", "Open streams on this node.", func(s stream.Stats) float64 { return float64(s.Readers) }},
+		{"hark_stream_ring_events", "Events in memory for streams.", func(s stream.Stats) float64 { return float64(s.RingEvents) }},
+		{"hark_stream_holes_total", "Reads of events whose announcement did not come.", func(s stream.Stats) float64 { return float64(s.Holes) }},
+		{"hark_stream_catch_ups_total", "Reads of events for streams that were behind.", func(s stream.Stats) float64 { return float64(s.CatchUps) }},
+	} {
+		value := func() float64 { return g.value(h.Stats()) }
+		if strings.HasSuffix(g.name, "_total") {
+			m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: g.name, Help: g.help}, value))
+		} else {
+			m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, value))
+		}
+	}
+}
