@@ -1,0 +1,59 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/authority"
+	"github.com/hark-events/hark/server/operation"
+	"github.com/hark-events/hark/server/projectevents"
+)
+
+// A Config says what a Server serves. All fields are required but those with a default.
+type Config struct {
+	// Schema is graph.NewExecutableSchema with operation.Complexity.
+	Schema        graphql.ExecutableSchema
+	Access        authority.Access
+	Guard         operation.Guard
+	Tokens        Tokens
+	ProjectEvents projectevents.Opener
+
+	Playground http.Handler // at /playground and below
+	Metrics    http.Handler // at /metrics
+	Checks     []Check      // of /readyz; default none
+
+	// Introspection lets everyone ask for the schema; without it only callers with READ_ACCESS.
+	Introspection bool
+	// Origins are those of browser clients, such as https://app.example.com; "*"
+	// is any. The server's own origin always is. Default none.
+	Origins []string
+
+	DrainTimeout time.Duration // for requests under way when Serve ends; default 30s
+	Log          *slog.Logger
+}
+
+// A Check is one thing that hark needs to be ready.
+type Check struct {
+	Name string // "database", "redis", "migrations"
+	Run  func(ctx context.Context) error
+}
+
+// A Token is an access token as login and renew answer with it.
+type Token struct {
+	AccessToken hark.Secret
+	ExpiresIn   int64 // seconds until it ends
+	MaxTTL      int64 // the longest life of any such token, in seconds
+}
+
+// Tokens makes and ends access tokens. Every error is UNAUTHENTICATED,
+// RATE_LIMITED or internal.
+type Tokens interface {
+	Login(ctx context.Context, clientID, clientSecret string) (Token, error)
+	Renew(ctx context.Context, token string) (Token, error)
+	Revoke(ctx context.Context, token string) error
+}

@@ -1,0 +1,91 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/wire"
+)
+
+// middleware surrounds every request: its id, its one log line, its limits, and what a panic leaves.
+func (s *Server) middleware(next http.Handler) http.Handler {
+	next = s.cors(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.open.Add(1)
+		defer s.open.Done()
+		start := time.Now()
+		record := &wire.Record{ID: hark.NewID().String()}
+		r = r.WithContext(wire.WithRecord(r.Context(), record))
+		h := w.Header()
+		h.Set("X-Request-Id", record.ID)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // the playground sets its own
+		answer := &answer{ResponseWriter: w}
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
+		defer func() {
+			s.recovered(answer, r, recover())
+			s.logRequest(r, answer, record, time.Since(start))
+		}()
+		next.ServeHTTP(answer, r)
+	})
+}
+
+// recovered answers for a handler that panicked: the stack is logged, never shown.
+func (s *Server) recovered(w *answer, r *http.Request, p any) {
+	if p == nil {
+		return
+	}
+	s.conf.Log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request", wire.RequestID(r.Context())),
+		slog.Any("err", fmt.Errorf("%v", p)), slog.String("stack", string(debug.Stack())))
+	if w.status == 0 {
+		wire.WriteError(w, r, s.conf.Log, wire.Panicked())
+	}
+}
+
+// logRequest writes the request's line: never its query string, which may hold variables.
+func (s *Server) logRequest(r *http.Request, w *answer, record *wire.Record, took time.Duration) {
+	level := slog.LevelInfo
+	switch r.URL.Path {
+	case "/healthz", "/readyz", "/metrics":
+		level = slog.LevelDebug
+	}
+	attrs := append([]slog.Attr{
+		slog.String("request", record.ID), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", took),
+		slog.String("remote", r.RemoteAddr),
+	}, record.Attrs()...)
+	s.conf.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// An answer counts what is written, for the log line.
+type answer struct {
+	http.ResponseWriter
+	status int // 0: nothing is written yet
+	bytes  int64
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := a.ResponseWriter.Write(b)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach deadlines, Flush and Hijack.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -1,0 +1,2 @@
+// Package projectevents serves a project's events as plain server-sent events.
+package projectevents

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Limits of a connection.
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeader      = 64 << 10 // bytes
+	defaultDrain   = 30 * time.Second
+	maxRequestBody = 1 << 20 // bytes
+)
+
+// A Server answers HTTP. It is an http.Handler; Serve adds the connections' limits and their end.
+type Server struct {
+	conf    Config
+	handler http.Handler
+	open    sync.WaitGroup // requests, hijacked connections included
+	drain   chan struct{}
+	once    sync.Once
+}
+
+// New makes a Server. It starts nothing.
+func New(c Config) *Server {
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = defaultDrain
+	}
+	s := &Server{conf: c, drain: make(chan struct{})}
+	s.handler = s.middleware(s.routes())
+	return s
+}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Drain tells every stream to end so that its client comes back elsewhere, and
+// /readyz to say no. It returns at once.
+func (s *Server) Drain() { s.once.Do(func() { close(s.drain) }) }
+
+func (s *Server) draining() bool {
+	select {
+	case <-s.drain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Serve answers on ln until ctx ends, then drains: streams are told to come
+// back, requests under way are finished, and after DrainTimeout what is left is cut.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	hs := &http.Server{
+		Handler:           s,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.conf.Log.Handler(), slog.LevelDebug), // broken handshakes and the like
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- hs.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.Drain()
+	limit, cancel := context.WithTimeout(base, s.conf.DrainTimeout)
+	defer cancel()
+	err := hs.Shutdown(limit)
+	if !s.wait(limit) || err != nil {
+		cut()
+		return errors.Join(errors.New("drain: requests were cut that took longer than the drain timeout"), hs.Close())
+	}
+	return nil
+}
+
+// wait waits for all requests, those too that Shutdown does not know of.
+func (s *Server) wait(ctx context.Context) bool {
+	done := make(chan struct{})
+	go func() {
+		s.open.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

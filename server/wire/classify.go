@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
+)
+
+// internalMessage is all that a caller learns of a failure that is hark's own.
+const internalMessage = "internal error"
+
+// Classify gives what the caller may know of err: its code, message, field and
+// details. What it does not know is INTERNAL "internal error". Err of the result
+// is for the log alone; nil where there is nothing to log.
+func Classify(err error) *hark.Error {
+	if e, ok := errors.AsType[*hark.Error](err); ok {
+		if e.Code == hark.Internal {
+			return &hark.Error{Code: hark.Internal, Message: internalMessage, Err: e.Err}
+		}
+		return e
+	}
+	if e, ok := errors.AsType[*ent.ValidationError](err); ok {
+		reason := e.Unwrap()
+		if inner := errors.Unwrap(reason); inner != nil {
+			reason = inner // ent's own words about its types
+		}
+		return hark.BadInput(e.Name, "%s: %v", e.Name, reason)
+	}
+	switch {
+	case ent.IsNotFound(err):
+		return &hark.Error{Code: hark.NotFound, Message: "there is no such record"}
+	case ent.IsConstraintError(err):
+		return &hark.Error{Code: hark.Conflict, Message: "it conflicts with an existing record"}
+	case errors.Is(err, context.Canceled): // the caller went away, or the server stops
+		return &hark.Error{Code: hark.Internal, Message: "the request was cancelled"}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &hark.Error{Code: hark.Internal, Message: "the request took too long: ask for less at once", Err: err}
+	}
+	return &hark.Error{Code: hark.Internal, Message: internalMessage, Err: err}
+}
+
+// Panicked is the error for a panic that was logged where it was caught.
+func Panicked() *hark.Error { return &hark.Error{Code: hark.Internal, Message: internalMessage} }

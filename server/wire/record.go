@@ -1,0 +1,49 @@
+package wire
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// A Record is what the one log line of a request will say.
+type Record struct {
+	ID string // the request id
+
+	mu    sync.Mutex
+	attrs []slog.Attr
+}
+
+type recordKey struct{}
+
+// WithRecord returns a context whose request is recorded in r.
+func WithRecord(ctx context.Context, r *Record) context.Context {
+	return context.WithValue(ctx, recordKey{}, r)
+}
+
+// Attrs gives all that was noted.
+func (r *Record) Attrs() []slog.Attr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.attrs
+}
+
+// Note adds to the log line of ctx's request; a later note of the same key stands beside the earlier.
+// Never note a token, a query's variables or a payload.
+func Note(ctx context.Context, attrs ...slog.Attr) {
+	if r, ok := ctx.Value(recordKey{}).(*Record); ok {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.attrs) < 32 { // a connection may carry any number of operations
+			r.attrs = append(r.attrs, attrs...)
+		}
+	}
+}
+
+// RequestID is the id of ctx's request; empty outside of one.
+func RequestID(ctx context.Context) string {
+	if r, ok := ctx.Value(recordKey{}).(*Record); ok {
+		return r.ID
+	}
+	return ""
+}
