@@ -75,11 +75,24 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, accept accepted,
 	case subscription && !accept.mayStream():
 		h.write(w, accept.or(typeJSON), http.StatusNotAcceptable, h.executor.Refuse(r.Context(), hark.Errorf(hark.BadUserInput,
 			"a subscription is answered as a stream: use a WebSocket, or POST with Accept: text/event-stream")).Payload)
+	case subscription && h.draining():
+		w.Header().Set("Retry-After", "1")
+		h.write(w, accept.or(typeJSON), http.StatusServiceUnavailable, h.executor.Refuse(r.Context(), hark.Errorf(hark.RateLimited,
+			"this node is stopping: subscribe again")).Payload)
 	case subscription || accept.wantsEvents():
 		h.stream(w, r, op)
 	default:
 		a := op.Execute(r.Context())
 		h.write(w, accept.json, status(accept.json, a), a.Payload)
+	}
+}
+
+func (h *Handler) draining() bool {
+	select {
+	case <-h.drain:
+		return true
+	default:
+		return false
 	}
 }
 
