@@ -68,8 +68,10 @@ func DiscardHeld(ctx context.Context, tx *ent.Tx, subscription hark.ID, reason s
 // inLine picks the first n of what a subscription has waiting, without tests.
 func inLine(subscription hark.ID, order string, n int) predicate.Delivery {
 	return func(s *entsql.Selector) {
-		s.Where(entsql.ExprP("id IN (SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = ? AND next_attempt_at > 1 ORDER BY "+
-			order+" LIMIT ?)", subscription, n))
+		s.Where(entsql.P(func(b *entsql.Builder) {
+			b.WriteString("id IN (SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND next_attempt_at > 1 AND subscription_id = ").
+				Arg(subscription).WriteString(" ORDER BY " + order + " LIMIT ").Arg(n).WriteString(")")
+		}))
 	}
 }
 

@@ -48,7 +48,7 @@ func openPostgres(ctx context.Context, url string, sealer *seal.Sealer) (*Store,
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	return &Store{
-		dialect: dialect.Postgres, client: ent.NewClient(ent.Driver(entsql.OpenDB(dialect.Postgres, db))), reader: db, sealer: sealer,
+		dialect: dialect.Postgres, client: ent.NewClient(ent.Driver(entsql.OpenDB(dialect.Postgres, db))), reader: db, writer: db, sealer: sealer,
 		hot:     &postgresHot{pool: pool},
 		writing: make(chan struct{}, conf.MaxConns/2),
 		close:   func() error { pool.Close(); return nil },

@@ -152,8 +152,8 @@ func (s *Store) load(ctx context.Context, cs []claimed, until hark.Time) ([]*har
 // discardLost ends a delivery that has no event: claimed again and again it
 // would keep back those that are claimed with it.
 func (s *Store) discardLost(ctx context.Context, id hark.ID) error {
-	_, err := s.client.ExecContext(ctx, s.rebind(`UPDATE deliveries SET status = 'DISCARDED', discard_reason = 'its event is gone',
-		leased_until = 0, next_attempt_at = 0, updated_at = ? WHERE id = ? AND status = 'IN_PROGRESS'`), int64(hark.Now()), id)
+	_, err := s.exec(ctx, `UPDATE deliveries SET status = 'DISCARDED', discard_reason = 'its event is gone',
+		leased_until = 0, next_attempt_at = 0, updated_at = ? WHERE id = ? AND status = 'IN_PROGRESS'`, int64(hark.Now()), id)
 	return err
 }
 

@@ -204,7 +204,7 @@ func scanPairs(rows *sql.Rows) (as, bs []hark.ID, err error) {
 
 // exec runs a statement on the writer.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := s.client.ExecContext(ctx, s.rebind(query), args...)
+	res, err := s.writer.ExecContext(ctx, s.rebind(query), args...)
 	if err != nil {
 		return 0, err
 	}

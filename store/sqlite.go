@@ -56,7 +56,7 @@ func openSQLite(ctx context.Context, path string, sealer *seal.Sealer) (*Store, 
 		reader: entsql.OpenDB(dialect.SQLite, reader),
 	}
 	s := &Store{
-		dialect: dialect.SQLite, client: ent.NewClient(ent.Driver(driver)), reader: reader, sealer: sealer,
+		dialect: dialect.SQLite, client: ent.NewClient(ent.Driver(driver)), reader: reader, writer: writer, sealer: sealer,
 		hot: &sqliteHot{db: writer}, close: func() error { return nil }, // the client closes both
 	}
 	s.migrate = func(ctx context.Context) error {

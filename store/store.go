@@ -23,6 +23,7 @@ type Store struct {
 	dialect string
 	client  *ent.Client
 	reader  *sql.DB // SQLite: a pool that can't write; PostgreSQL: the pool
+	writer  *sql.DB // SQLite: the one connection that writes; PostgreSQL: the pool
 	hot     hot
 	writing chan struct{} // PostgreSQL: a slot for each Tx; nil: any number
 	sealer  *seal.Sealer
