@@ -29,6 +29,7 @@ var errExited = errors.New("the server ended before it answered")
 type process struct {
 	*os.Process
 	exited chan struct{} // closed once it has been waited for
+	state  *os.ProcessState
 }
 
 // startProcess runs cmd with its output in the file logPath, appended.
@@ -55,6 +56,7 @@ func startProcess(cmd *exec.Cmd, logPath string, onDeath syscall.Signal) (*proce
 		started <- err
 		if err == nil {
 			_ = cmd.Wait() // how it ended is in its log
+			p.state = cmd.ProcessState
 			close(p.exited)
 		}
 	}()

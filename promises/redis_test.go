@@ -1,0 +1,68 @@
+package promises
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hark-events/hark/internal/testkit"
+)
+
+// TestRedisGoesAway stops and then pauses Redis in the middle of two nodes' streams.
+func TestRedisGoesAway(t *testing.T) {
+	t.Parallel()
+	r := testkit.Redis(t)
+	a := testkit.NewNode(t, "--database-url="+testkit.Postgres(t), "--redis-url="+r.URL(), "--migrate")
+	b := a.Beside()
+	testkit.StartAll(t, a, b)
+	first := mustPublish(t, a.Admin(), 1)
+	followers := []*follower{follow(t, a.Admin(), first[0].Cursor), follow(t, b.Admin(), first[0].Cursor)}
+
+	last := int64(1)
+	// streamed publishes on both nodes, one event after the other, and waits for
+	// them on both. A publish that waited for Redis would wait for its time-outs,
+	// seconds each.
+	streamed := func(when string) {
+		t.Helper()
+		begin := time.Now()
+		for range 20 {
+			for _, n := range []*testkit.Node{a, b} {
+				last = mustPublish(t, n.Admin(), 1)[0].Sequence
+			}
+		}
+		if took := time.Since(begin); took > 15*time.Second {
+			t.Errorf("40 publishes while Redis was %s took %v", when, took)
+		}
+		for _, f := range followers {
+			f.waitUntil(t, 2, last)
+		}
+	}
+	streamed("up")
+	r.Stop()
+	streamed("down")
+	r.Start()
+	streamed("up again")
+	r.Pause()
+	streamed("paused")
+	r.Resume()
+
+	l := startLoad(t, a.Admin(), b.Admin())
+	for _, f := range []func(){r.Stop, r.Start, r.Pause, r.Resume} {
+		l.waitFor(t, 100)
+		f()
+	}
+	l.waitFor(t, 100)
+	l.stop()
+	log := readLog(t, b.Admin())
+	l.check(t, log)
+	for _, f := range followers {
+		f.waitUntil(t, 2, int64(len(log)))
+		f.look(func() {
+			if f.cuts > 0 {
+				t.Error("a stream was cut: it has to outlive Redis")
+			}
+		})
+	}
+	if l.refused > 0 {
+		t.Errorf("%d publishes failed", l.refused)
+	}
+}
