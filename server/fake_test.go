@@ -14,11 +14,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/graph"
 	"github.com/hark-events/hark/server"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/projectevents"
 	"github.com/hark-events/hark/stream"
+	"github.com/hark-events/hark/subscriptions"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -117,9 +119,14 @@ type fakeLog struct {
 	project hark.ID
 	opened  []string // the cursors that readers were opened with
 	open    int
+
+	draining chan struct{}           // closed: readers end
+	watchers chan chan *ent.Delivery // one for each resolver of deliveryChanges
 }
 
-func newLog() *fakeLog { return &fakeLog{grown: make(chan struct{}), project: hark.NewID()} }
+func newLog() *fakeLog {
+	return &fakeLog{grown: make(chan struct{}), project: hark.NewID(), draining: make(chan struct{}), watchers: make(chan chan *ent.Delivery, 10)}
+}
 
 func (l *fakeLog) append(payload string) *hark.Event {
 	l.mu.Lock()
@@ -170,6 +177,8 @@ func (r *fakeReader) Next(ctx context.Context) (*hark.Event, error) {
 		}
 		r.log.mu.Unlock()
 		select {
+		case <-r.log.draining:
+			return nil, stream.ErrDraining
 		case <-grown:
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -257,7 +266,7 @@ type fakeSubscription struct {
 	log *fakeLog
 }
 
-func (s fakeSubscription) ProjectEvents(ctx context.Context, _ graph.ProjectEventsFilter, after *string) (<-chan *hark.Event, error) {
+func (s fakeSubscription) ProjectEvents(ctx context.Context, _ hark.ProjectEventsFilter, after *string) (<-chan *hark.Event, error) {
 	feed, ok := stream.FeedFrom(ctx)
 	if !ok {
 		panic("no feed")
@@ -271,6 +280,12 @@ func (s fakeSubscription) ProjectEvents(ctx context.Context, _ graph.ProjectEven
 		return nil, err
 	}
 	return feed.Bind(r), nil
+}
+
+func (s fakeSubscription) DeliveryChanges(ctx context.Context, _ *subscriptions.DeliveryFilter) (<-chan *ent.Delivery, error) {
+	changes := make(chan *ent.Delivery, 1)
+	s.log.watchers <- changes
+	return changes, nil
 }
 
 // fixture is a running server.

@@ -175,6 +175,19 @@ func TestPayloadBytes(t *testing.T) {
 			}
 		})
 	}
+	// A fragment of two operations, from the cache the second time; one literal holds a variable.
+	const shared = `{"query":"mutation A{...f} mutation B{...f} fragment f on Mutation{publishEvents(input:{sourceService:\"a\",resourceType:\"b\",operationType:\"c\",payload:{b:1.0,a:\"x\"}}){events{payload}}}","operationName":"B"}`
+	for range 2 {
+		if _, _, out := f.do(t, http.MethodPost, "/graphql", shared); !strings.Contains(out, `"payload":{"b":1.0,"a":"x"}`) {
+			t.Error(out)
+		}
+	}
+	const inside = `{"query":"mutation($v:JSON){publishEvents(input:{sourceService:\"a\",resourceType:\"b\",operationType:\"c\",payload:{a:$v,b:%s}}){events{payload}}}","variables":{"v":[1]}}`
+	for number, want := range map[string]string{"2": `"payload":{"a":[1],"b":2}`, digits: "GRAPHQL_VALIDATION_FAILED"} {
+		if _, _, out := f.do(t, http.MethodPost, "/graphql", fmt.Sprintf(inside, number)); !strings.Contains(out, want) {
+			t.Error(out)
+		}
+	}
 	_, _, out := f.post(t, `mutation{publishEvents(input:[{sourceService:"a",resourceType:"b",operationType:"c",payload:{z:`+digits+`,a:[1.50,true,null,"<"],b:{}}}]){events{payload}}}`)
 	if want := `{"z":` + digits + `,"a":[1.50,true,null,"<"],"b":{}}`; !strings.Contains(out, want) {
 		t.Error(out)

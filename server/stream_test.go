@@ -207,3 +207,18 @@ func TestProjectEventsRefusals(t *testing.T) {
 		})
 	}
 }
+
+func TestReadersThatDrainBringClientsBack(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	graphql := f.sse(t, "/graphql", subscribe)
+	plain := f.sse(t, projectEvents, `{"projectId":"p","register":[{"event":"secret:update"}]}`)
+	ws := f.dial(t, "graphql-transport-ws")
+	ws.init()
+	ws.say(sub("1", live))
+	f.log.readers(t, 3)
+	close(f.log.draining)
+	graphql.want("retry: 3000\n", "") // no complete
+	plain.want("")                    // no error
+	ws.closed(1012)
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/server"
 )
 
@@ -232,4 +233,21 @@ func TestUpgradeRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSubscriptionWithoutFeed(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	s := f.dial(t, "graphql-transport-ws")
+	s.init()
+	s.say(sub("d", "subscription{deliveryChanges{attemptCount}}"))
+	first := <-f.log.watchers
+	first <- &ent.Delivery{AttemptCount: 1}
+	s.want(`{"id":"d","type":"next","payload":{"data":{"deliveryChanges":{"attemptCount":1}}}}`)
+	f.access.change(func(v map[string]*hark.Viewer) { v[alice] = &hark.Viewer{Name: "alice"} })
+	again := <-f.log.watchers // for what the caller may see now
+	again <- &ent.Delivery{AttemptCount: 2}
+	s.want(`{"id":"d","type":"next","payload":{"data":{"deliveryChanges":{"attemptCount":2}}}}`)
+	close(again)
+	s.want(`{"id":"d","type":"complete"}`)
 }

@@ -64,7 +64,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, op *operation.O
 	})
 	running.Go(func() { _ = session.Run(ctx) }) // Current tells its error
 	for a := range op.Answers(ctx, session) {
-		if s.next(a) != nil {
+		if a.Draining || s.next(a) != nil {
 			return
 		}
 	}

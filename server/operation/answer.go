@@ -17,6 +17,10 @@ type Answer struct {
 	// Refused is the first error when there is no data, not even null: the
 	// operation did not run, or a subscription ends.
 	Refused *hark.Error
+
+	// Draining is set when the node stops: there is no payload, and the client
+	// should come back elsewhere.
+	Draining bool
 }
 
 // encodeAnswer writes a response by hand: encoding/json would compact the

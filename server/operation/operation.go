@@ -81,6 +81,9 @@ func (o *Operation) subscribe(ctx context.Context, changed context.Context, yiel
 			return true
 		case errors.Is(err, io.EOF):
 			return false
+		case errors.Is(err, stream.ErrDraining):
+			yield(Answer{Draining: true})
+			return false
 		default:
 			yield(o.executor.Refuse(ctx, err))
 			return false

@@ -2,6 +2,7 @@ package projectevents
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/sse"
 	"github.com/hark-events/hark/server/wire"
+	"github.com/hark-events/hark/stream"
 )
 
 // Times of a stream.
@@ -135,7 +137,7 @@ func (s *events) serve(ctx context.Context, session *authority.Session, gap bool
 		return
 	}
 	err := s.pump(ctx, session)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || errors.Is(err, stream.ErrDraining) {
 		return
 	}
 	e := wire.Classify(err)

@@ -99,7 +99,7 @@ func (c *conn) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-c.drain:
-			c.end(&closing{websocket.StatusServiceRestart, "Restarting"})
+			c.end(restarting())
 			return
 		case <-tick.C:
 			c.all.Go(func() { c.ping(ctx) })
@@ -108,6 +108,10 @@ func (c *conn) keep(ctx context.Context) {
 }
 
 func (c *conn) ping(ctx context.Context) {
+	if !c.writing.TryLock() {
+		return // a write under way finds out by itself, with its own deadline
+	}
+	c.writing.Unlock()
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), pongTimeout)
 	defer cancel()
 	if err := c.ws.Ping(wait); err != nil {

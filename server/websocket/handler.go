@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/coder/websocket"
 
@@ -75,7 +76,13 @@ func closingOf(err error) *closing {
 	if e.Code != hark.Unauthenticated && e.Code != hark.Forbidden {
 		return &closing{websocket.StatusTryAgainLater, "Try again later"}
 	}
-	return &closing{4403, "Forbidden: " + e.Message[:min(len(e.Message), 100)]}
+	return &closing{4403, cut("Forbidden: " + e.Message)}
+}
+
+// cut shortens a reason to what fits a close frame, at a whole character.
+func cut(reason string) string {
+	const most = 123 // bytes, RFC 6455 section 5.5
+	return strings.ToValidUTF8(reason[:min(len(reason), most)], "")
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -85,5 +92,8 @@ func cause(ctx context.Context) *closing {
 	if c, ok := context.Cause(ctx).(*closing); ok {
 		return c
 	}
-	return &closing{websocket.StatusServiceRestart, "Restarting"} // the server stops
+	return restarting() // the drain timeout is over
 }
+
+// restarting makes the client come back, to another node.
+func restarting() *closing { return &closing{websocket.StatusServiceRestart, "Restarting"} }

@@ -47,7 +47,7 @@ func (c *conn) start(ctx context.Context, m message) error {
 	switch {
 	case taken:
 		cancel()
-		return &closing{4409, "Subscriber for " + op.id[:min(len(op.id), 80)] + " already exists"}
+		return &closing{4409, cut("Subscriber for " + op.id + " already exists")}
 	case full:
 		cancel()
 		a := c.executor.Refuse(ctx, hark.Errorf(hark.RateLimited,
@@ -80,6 +80,10 @@ func (c *conn) run(ctx context.Context, op *running, s *authority.Session, req o
 		return
 	}
 	for a := range prepared.Answers(ctx, s) {
+		if a.Draining {
+			c.end(restarting())
+			return
+		}
 		if a.Refused != nil {
 			c.finish(op, "error", c.errorPayload(a.Errors))
 			return

@@ -22,11 +22,7 @@ func Classify(err error) *hark.Error {
 		return e
 	}
 	if e, ok := errors.AsType[*ent.ValidationError](err); ok {
-		reason := e.Unwrap()
-		if inner := errors.Unwrap(reason); inner != nil {
-			reason = inner // ent's own words about its types
-		}
-		return hark.BadInput(e.Name, "%s: %v", e.Name, reason)
+		return &hark.Error{Code: hark.BadUserInput, Field: e.Name, Message: e.Name + " is not valid" + because(e), Err: e}
 	}
 	switch {
 	case ent.IsNotFound(err):
@@ -39,6 +35,18 @@ func Classify(err error) *hark.Error {
 		return &hark.Error{Code: hark.Internal, Message: "the request took too long: ask for less at once", Err: err}
 	}
 	return &hark.Error{Code: hark.Internal, Message: internalMessage, Err: err}
+}
+
+// because gives the reason of a validator, without ent's own words around it.
+func because(e *ent.ValidationError) string {
+	reason := e.Unwrap()
+	if reason == nil {
+		return ""
+	}
+	if inner := errors.Unwrap(reason); inner != nil {
+		return ": " + inner.Error()
+	}
+	return ""
 }
 
 // Panicked is the error for a panic that was logged where it was caught.
