@@ -2,10 +2,12 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -22,7 +24,11 @@ type Catalog struct {
 
 	loading sync.Mutex
 	current atomic.Pointer[catalog]
+	looked  atomic.Int64 // when the database was last asked, as a hark.Time
 }
+
+// recent is how old a look at the database may be for who only reads.
+const recent = 500 * time.Millisecond
 
 // catalog is one revision of the definitions. It never changes.
 type catalog struct {
@@ -31,10 +37,12 @@ type catalog struct {
 	byID     map[hark.ID]*definition   // with them
 }
 
-// A definition with its schema compiled, if it has one.
+// A definition with its schema compiled, if it has one. One whose schema no
+// longer compiles, after an upgrade perhaps, takes no events but hinders no other.
 type definition struct {
 	*ent.EventDefinition
 	schema *jsonschema.Schema
+	broken error
 }
 
 // NewCatalog makes an empty catalog; the first use loads it.
@@ -50,6 +58,20 @@ func (c *Catalog) Refresh(ctx context.Context, revision int64) error {
 		return nil
 	}
 	return c.load(ctx)
+}
+
+// look asks the database whether there is another revision, and loads it.
+func (c *Catalog) look(ctx context.Context) error {
+	now := hark.Now()
+	revision, err := c.store.Revision(ctx, store.Definitions)
+	if err != nil {
+		return err
+	}
+	if err := c.Refresh(ctx, revision); err != nil {
+		return err
+	}
+	c.looked.Store(int64(now))
+	return nil
 }
 
 func (c *Catalog) load(ctx context.Context) error {
@@ -72,12 +94,10 @@ func (c *Catalog) load(ctx context.Context) error {
 	next := &catalog{revision: revision, byKind: make(map[hark.Kind]*definition, len(list)), byID: make(map[hark.ID]*definition, len(list))}
 	for _, row := range list {
 		d := &definition{EventDefinition: row}
-		if was := old.byID[row.ID]; was != nil && was.UpdatedAt == row.UpdatedAt {
-			d.schema = was.schema
-		} else if len(row.PayloadSchema) > 0 && row.DeletedAt.IsZero() {
-			if d.schema, err = compileSchema(row.PayloadSchema); err != nil {
-				return fmt.Errorf("compile the schema of %s: %w", KindOf(row), err)
-			}
+		if was := old.byID[row.ID]; was != nil && bytes.Equal(was.PayloadSchema, row.PayloadSchema) {
+			d.schema, d.broken = was.schema, was.broken
+		} else if len(row.PayloadSchema) > 0 {
+			d.schema, d.broken = compileSchema(row.PayloadSchema)
 		}
 		next.byID[row.ID] = d
 		if row.DeletedAt.IsZero() {
@@ -93,14 +113,13 @@ func KindOf(d *ent.EventDefinition) hark.Kind {
 	return hark.Kind{SourceService: d.SourceService, ResourceType: d.ResourceType, OperationType: d.OperationType}
 }
 
-// Definition finds an event's definition, even if it has been deleted since;
-// NOT_FOUND when there never was one.
+// Definition finds an event's definition as it is now, give or take half a
+// second, even if it has been deleted since; NOT_FOUND when there never was one.
 func (c *Catalog) Definition(ctx context.Context, id hark.ID) (*ent.EventDefinition, error) {
-	if d := c.current.Load().byID[id]; d != nil {
-		return d.EventDefinition, nil
-	}
-	if err := c.load(ctx); err != nil { // another node's, perhaps
-		return nil, err
+	if hark.Now().Sub(hark.Time(c.looked.Load())) > recent || c.current.Load().byID[id] == nil {
+		if err := c.look(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if d := c.current.Load().byID[id]; d != nil {
 		return d.EventDefinition, nil
@@ -111,11 +130,7 @@ func (c *Catalog) Definition(ctx context.Context, id hark.ID) (*ent.EventDefinit
 // CheckRegistered returns a BAD_USER_INPUT for the first registration of whose
 // events no definition is registered.
 func (c *Catalog) CheckRegistered(ctx context.Context, register []hark.Registration) error {
-	revision, err := c.store.Revision(ctx, store.Definitions)
-	if err != nil {
-		return err
-	}
-	if err := c.Refresh(ctx, revision); err != nil {
+	if err := c.look(ctx); err != nil {
 		return err
 	}
 	kinds := c.current.Load().byKind
@@ -135,18 +150,12 @@ func (c *Catalog) CheckRegistered(ctx context.Context, register []hark.Registrat
 	return nil
 }
 
-// find is the definition of a kind, or nil. A kind that is not in the copy may
-// be new: then the database is asked.
-func (c *Catalog) find(ctx context.Context, kind hark.Kind) (*definition, error) {
-	if d := c.current.Load().byKind[kind]; d != nil {
-		return d, nil
+// define gives an event its definition, and checks the event against it.
+func (c *catalog) define(field string, e *hark.Event) error {
+	d := c.byKind[e.Kind]
+	if d == nil {
+		return hark.BadInput(field, "no event definition %s is registered: create it first", e.Kind)
 	}
-	revision, err := c.store.Revision(ctx, store.Definitions)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Refresh(ctx, revision); err != nil {
-		return nil, err
-	}
-	return c.current.Load().byKind[kind], nil
+	e.DefinitionID = d.ID
+	return d.validate(field+".payload", e.Payload)
 }

@@ -47,12 +47,15 @@ type EventDefinitionFilter struct {
 
 var keyPart = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
+// wrongPart tells what keyPart wants.
+const wrongPart = "a part of a definition's key is 1 to %d letters, digits, dots, dashes and underscores"
+
 func (in *EventDefinitionInput) check() error {
 	for _, part := range []struct{ name, value string }{
 		{"sourceService", in.SourceService}, {"resourceType", in.ResourceType}, {"operationType", in.OperationType},
 	} {
 		if !keyPart.MatchString(part.value) {
-			return hark.BadInput("input."+part.name, "a part of a definition's key is 1 to %d letters, digits, dots, dashes and underscores", hark.MaxDefinitionKey)
+			return hark.BadInput("input."+part.name, wrongPart, hark.MaxDefinitionKey)
 		}
 	}
 	if in.EventType != nil {
@@ -102,7 +105,7 @@ func (d *Definitions) Update(ctx context.Context, id hark.ID, in EventDefinition
 		return nil, err
 	}
 	return d.change(ctx, in, func(tx *ent.Tx) (*ent.EventDefinition, error) {
-		if err := live(ctx, tx, id); err != nil {
+		if err := d.lock(ctx, tx, id); err != nil {
 			return nil, err
 		}
 		u := tx.EventDefinition.UpdateOneID(id).
@@ -125,7 +128,7 @@ func (d *Definitions) Delete(ctx context.Context, id hark.ID) error {
 		return err
 	}
 	_, err := d.change(ctx, EventDefinitionInput{}, func(tx *ent.Tx) (*ent.EventDefinition, error) {
-		if err := live(ctx, tx, id); err != nil {
+		if err := d.lock(ctx, tx, id); err != nil {
 			return nil, err
 		}
 		n, err := tx.EventSubscription.Query().Where(eventsubscription.HasEventDefinitionsWith(eventdefinition.ID(id))).Count(ctx)
@@ -140,10 +143,11 @@ func (d *Definitions) Delete(ctx context.Context, id hark.ID) error {
 	return err
 }
 
-// live returns NOT_FOUND unless there is such a definition.
-func live(ctx context.Context, tx *ent.Tx, id hark.ID) error {
-	there, err := tx.EventDefinition.Query().Where(eventdefinition.ID(id), eventdefinition.DeletedAt(0)).Exist(ctx)
-	if err == nil && !there {
+// lock takes a definition's row, so that no subscription can begin to refer to
+// it meanwhile; NOT_FOUND unless there is such a definition.
+func (d *Definitions) lock(ctx context.Context, tx *ent.Tx, id hark.ID) error {
+	n, err := d.store.LockDefinitions(ctx, tx, []hark.ID{id})
+	if err == nil && n == 0 {
 		return hark.Errorf(hark.NotFound, "no such event definition")
 	}
 	return err

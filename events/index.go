@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hark-events/hark"
@@ -66,13 +67,18 @@ func newTarget(row *ent.EventSubscription) (*target, error) {
 	return t, nil
 }
 
-// CompileConditions compiles a subscription's conditions, any of which lets an event pass.
+// CompileConditions compiles a subscription's conditions, any of which lets an
+// event pass. Its error is a BAD_USER_INPUT whose field is such as "conditions.2.secretPath".
 func CompileConditions(conditions []*hark.Conditions) ([]pattern.Registration, error) {
 	var compiled []pattern.Registration
 	for i, c := range conditions {
 		r, err := pattern.CompileRegistration(hark.Registration{Event: "*", Conditions: c})
 		if err != nil {
-			return nil, &hark.Error{Code: hark.BadUserInput, Field: fmt.Sprintf("conditions.%d.secretPath", i), Message: "the condition can't be used", Err: err}
+			why := err.Error()
+			if e, ok := errors.AsType[*hark.Error](err); ok {
+				why = e.Message
+			}
+			return nil, hark.BadInput(fmt.Sprintf("conditions.%d.secretPath", i), "%s", why)
 		}
 		compiled = append(compiled, r)
 	}

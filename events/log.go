@@ -18,9 +18,12 @@ type Log struct {
 // NewLog makes a Log.
 func NewLog(st *store.Store, a Authority) *Log { return &Log{store: st, authority: a} }
 
-// maxExamined is how many events one List looks at: behind it, a page ends
-// short, and its end cursor goes on from there.
-const maxExamined = 10_000
+// maxExamined is how many events one List looks at, and maxPage how many bytes
+// of payload it gives: there a page ends short, and its end cursor goes on.
+const (
+	maxExamined = 10_000
+	maxPage     = 4 << 20
+)
 
 // A Page is a part of a project's log.
 type Page struct {
@@ -54,7 +57,7 @@ func (l *Log) List(ctx context.Context, project hark.ID, register []hark.Registr
 		return nil, err
 	}
 	out := &Page{}
-	for examined := 0; ; {
+	for examined, size := 0, 0; ; {
 		events, err := l.store.Read(ctx, project, at, 500)
 		if err != nil {
 			return nil, err
@@ -63,7 +66,7 @@ func (l *Log) List(ctx context.Context, project hark.ID, register []hark.Registr
 			return out, nil
 		}
 		for _, e := range events {
-			if len(out.Events) == limit || examined == maxExamined {
+			if len(out.Events) == limit || examined == maxExamined || size >= maxPage {
 				out.More = true
 				return out, nil
 			}
@@ -71,6 +74,7 @@ func (l *Log) List(ctx context.Context, project hark.ID, register []hark.Registr
 			at, out.End = e.Sequence, e.Cursor()
 			if filter.Match(e) && allows(e) {
 				out.Events = append(out.Events, e)
+				size += len(e.Payload)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -61,10 +62,16 @@ type Publisher struct {
 	broker    pubsub.Broker
 	log       *slog.Logger
 	conf      Config
-	group     *batch.Group[*store.Append]
+	group     *batch.Group[*request]
 
 	mu      sync.Mutex
 	indexes map[hark.ID]*index
+}
+
+// A request is a publish on its way into a transaction.
+type request struct {
+	store.Append
+	revision int64 // of the definitions that it was checked against
 }
 
 // A batch holds at most so many units; an event weighs one for each
@@ -81,7 +88,7 @@ func NewPublisher(st *store.Store, c *Catalog, a Authority, b pubsub.Broker, log
 	return p
 }
 
-func weight(r *store.Append) (units int) {
+func weight(r *request) (units int) {
 	for _, e := range r.Events {
 		units += 1 + len(e.Payload)/unitBytes
 	}
@@ -105,11 +112,11 @@ func (p *Publisher) Publish(ctx context.Context, input []*hark.NewEvent) (events
 }
 
 // prepare checks a request before it joins a transaction.
-func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*store.Append, error) {
+func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*request, error) {
 	if len(input) == 0 || len(input) > hark.MaxPublish {
 		return nil, hark.BadInput("input", "%d events; from 1 to %d can be published at once", len(input), hark.MaxPublish)
 	}
-	r := &store.Append{Events: make([]*hark.Event, len(input))}
+	r := &request{Append: store.Append{Events: make([]*hark.Event, len(input))}, revision: math.MaxInt64}
 	permitted := map[hark.ID]func(*hark.Event) bool{}
 	for i, in := range input {
 		project := in.ProjectID
@@ -135,31 +142,41 @@ func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*store
 			return nil, hark.Errorf(hark.Forbidden, "the role does not permit to publish %s there", e.Kind)
 		}
 		r.Events[i] = e
-		if err := p.define(ctx, i, e); err != nil {
+		revision, err := p.define(ctx, fieldOf(i), e)
+		if err != nil {
 			return nil, err
 		}
+		r.revision = min(r.revision, revision)
 	}
 	return r, nil
 }
 
-// define gives an event its definition and checks it against the definition's schema.
-func (p *Publisher) define(ctx context.Context, i int, e *hark.Event) error {
-	d, err := p.catalog.find(ctx, e.Kind)
-	if err != nil {
-		return err
+// define is catalog.define with this node's copy. An event that does not pass
+// is tried again with what the database has now: another node may have changed
+// the definitions.
+func (p *Publisher) define(ctx context.Context, field string, e *hark.Event) (revision int64, err error) {
+	c := p.catalog.current.Load()
+	if err = c.define(field, e); err == nil {
+		return c.revision, nil
 	}
-	if d == nil {
-		return hark.BadInput(fieldOf(i), "no event definition %s is registered: create it first", e.Kind)
+	if err := p.catalog.look(ctx); err != nil {
+		return 0, err
 	}
-	e.DefinitionID = d.ID
-	return d.validate(fieldOf(i)+".payload", e.Payload)
+	if now := p.catalog.current.Load(); now != c {
+		c, err = now, now.define(field, e)
+	}
+	return c.revision, err
 }
 
 // commit stores a batch and announces it.
-func (p *Publisher) commit(ctx context.Context, requests []*store.Append) error {
+func (p *Publisher) commit(ctx context.Context, requests []*request) error {
 	start := time.Now()
-	m := &matcher{Publisher: p, checked: p.catalog.current.Load().revision, reserved: map[hark.ID]int{}}
-	err := p.store.Append(ctx, requests, m, hark.Now().Add(-p.conf.Retention))
+	m := &matcher{Publisher: p, checked: make(map[*store.Append]int64, len(requests)), reserved: map[hark.ID]int{}}
+	appends := make([]*store.Append, len(requests))
+	for i, r := range requests {
+		appends[i], m.checked[&r.Append] = &r.Append, r.revision
+	}
+	err := p.store.Append(ctx, appends, m, hark.Now().Add(-p.conf.Retention))
 	c := Commit{Requests: len(requests), Err: err}
 	if err != nil {
 		m.unreserve()
@@ -175,7 +192,7 @@ func (p *Publisher) commit(ctx context.Context, requests []*store.Append) error 
 
 // announce tells of what was committed: hints, all of them, since each reader
 // also looks for itself.
-func (p *Publisher) announce(requests []*store.Append) (n int) {
+func (p *Publisher) announce(requests []*request) (n int) {
 	var due bool
 	logs := map[hark.ID][]*hark.Event{}
 	for _, r := range requests {
@@ -201,10 +218,9 @@ func (p *Publisher) announce(requests []*store.Append) (n int) {
 // it reserved.
 type matcher struct {
 	*Publisher
-	checked  int64 // the revision of definitions that requests were checked against
-	stale    bool  // the definitions have changed since
+	checked  map[*store.Append]int64 // the revision of the definitions that each was checked against
 	matched  int
-	reserved map[hark.ID]int
+	reserved map[hark.ID]int // places taken, by subscription
 }
 
 // Refresh implements store.Matcher.
@@ -212,7 +228,6 @@ func (m *matcher) Refresh(ctx context.Context, project hark.ID, version, definit
 	if err := m.catalog.Refresh(ctx, definitions); err != nil {
 		return err
 	}
-	m.stale = definitions != m.checked
 	m.mu.Lock()
 	ix := m.indexes[project]
 	m.mu.Unlock()
@@ -230,19 +245,15 @@ func (m *matcher) Refresh(ctx context.Context, project hark.ID, version, definit
 }
 
 // Check implements store.Matcher: definitions may have changed since a request
-// was prepared.
+// was checked.
 func (m *matcher) Check(r *store.Append) error {
-	current := m.catalog.current.Load()
+	c := m.catalog.current.Load()
+	if c.revision == m.checked[r] {
+		return nil
+	}
 	for i, e := range r.Events {
-		d := current.byKind[e.Kind]
-		switch {
-		case d == nil:
-			return hark.BadInput(fieldOf(i), "no event definition %s is registered: create it first", e.Kind)
-		case m.stale || d.ID != e.DefinitionID:
-			e.DefinitionID = d.ID
-			if err := d.validate(fieldOf(i)+".payload", e.Payload); err != nil {
-				return err
-			}
+		if err := c.define(fieldOf(i), e); err != nil {
+			return err
 		}
 	}
 	return nil

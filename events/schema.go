@@ -60,6 +60,9 @@ func checkSchema(field string, text hark.JSON) error {
 
 // validate tells a person where payload does not satisfy the definition's schema.
 func (d *definition) validate(field string, payload hark.JSON) error {
+	if d.broken != nil {
+		return fmt.Errorf("compile the schema of %s: %w", KindOf(d.EventDefinition), d.broken)
+	}
 	if d.schema == nil {
 		return nil
 	}

@@ -12,6 +12,13 @@ import (
 // checkNew tells a person what is wrong with an event, apart from its
 // definition. field is the path of the event in the input.
 func checkNew(field string, e *hark.NewEvent) error {
+	for _, part := range []struct{ name, value string }{
+		{"sourceService", e.SourceService}, {"resourceType", e.ResourceType}, {"operationType", e.OperationType},
+	} {
+		if !keyPart.MatchString(part.value) {
+			return hark.BadInput(field+"."+part.name, wrongPart, hark.MaxDefinitionKey)
+		}
+	}
 	for _, text := range []struct{ name, value string }{
 		{"environment", e.Environment}, {"actor", e.Actor}, {"idempotencyKey", e.IdempotencyKey},
 	} {
