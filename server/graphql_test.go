@@ -73,6 +73,7 @@ func TestStatusAndCode(t *testing.T) {
 		"fragments that double":           {doubling, nil, 400, "COMPLEXITY_LIMIT_EXCEEDED"},
 		"too costly":                      {"{events(filter:{},first:500){nodes{deliveries(first:50){nodes{id}}}}}", nil, 400, "COMPLEXITY_LIMIT_EXCEEDED"},
 		"int too large":                   {"{projects(first:99999999999999999999){totalCount}}", nil, 400, "GRAPHQL_VALIDATION_FAILED"},
+		"a key twice in a JSON literal":   {`mutation{publishEvents(input:{sourceService:"a",resourceType:"b",operationType:"c",payload:{a:1,a:2}}){duplicates}}`, nil, 400, "GRAPHQL_VALIDATION_FAILED"},
 		"no token":                        {"{viewer{permissions}}", []string{"Authorization", ""}, 401, "UNAUTHENTICATED"},
 		"no token, only __typename":       {"{__typename}", []string{"Authorization", ""}, 200, ""},
 		"no token, a fragment hides it":   {"{__typename ...f} fragment f on Query{viewer{permissions}}", []string{"Authorization", ""}, 401, "UNAUTHENTICATED"},

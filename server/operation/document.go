@@ -51,7 +51,7 @@ func (d *documents) load(query string) (*ast.QueryDocument, error) {
 		return nil, hark.Errorf(hark.TooComplex,
 			"the document nests deeper than %d fields or selects more than %d: ask in several requests", maxDepth, maxFields)
 	}
-	if errs := validator.Validate(d.schema, doc, documentRules()...); len(errs) > 0 {
+	if errs := validator.ValidateWithRules(d.schema, doc, documentRules()); len(errs) > 0 {
 		return nil, coded(hark.Invalid, errs)
 	}
 	if len(query) <= maxCachedLength {
@@ -71,8 +71,8 @@ func coded(c hark.Code, errs gqlerror.List) gqlerror.List {
 
 // documentRules are the specification's, those without suggestions where there
 // is a choice: an error is no way around a switched-off introspection.
-func documentRules() []validator.Rule {
-	return []validator.Rule{
+func documentRules() *rules.Rules {
+	return rules.NewRules(
 		rules.FieldsOnCorrectTypeRuleWithoutSuggestions,
 		rules.FragmentsOnCompositeTypesRule,
 		rules.KnownArgumentNamesRuleWithoutSuggestions,
@@ -101,7 +101,7 @@ func documentRules() []validator.Rule {
 		rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
 		rules.VariablesAreInputTypesRule,
 		rules.VariablesInAllowedPositionRule,
-	}
+	)
 }
 
 // loaded is the executor's query cache: it always holds the one document that

@@ -64,6 +64,7 @@ func (e *Executor) Refuse(ctx context.Context, err error) Answer {
 	if !ok {
 		he := wire.Classify(err)
 		wire.LogInternal(ctx, e.log, he)
+		wire.Note(ctx, slog.String("code", string(he.Code)))
 		errs = gqlerror.List{{Message: he.Message, Extensions: extensions(ctx, he)}}
 		return encodeAnswer(&graphql.Response{Errors: errs}, "", he)
 	}

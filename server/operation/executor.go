@@ -113,7 +113,7 @@ func (e *Executor) Prepare(ctx context.Context, req Request) (_ *Operation, err 
 		return nil, err
 	}
 	opCtx.DisableIntrospection = false // decided above
-	wire.Note(ctx, slog.String("operation", string(op.Operation)), slog.String("name", op.Name))
+	wire.Note(ctx, slog.String("operation", strings.TrimSpace(string(op.Operation)+" "+op.Name)))
 	return &Operation{executor: e, context: opCtx, after: req.After}, nil
 }
 

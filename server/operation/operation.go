@@ -99,7 +99,11 @@ func (o *Operation) next(ctx, wait context.Context, next graphql.ResponseHandler
 		if err != nil {
 			return Answer{}, err
 		}
-		return encodeAnswer(o.pull(ctx, next), event.Cursor().String(), nil), nil
+		r := o.pull(ctx, next)
+		if r == nil { // ctx ended: gqlgen took that and not the event
+			return Answer{}, io.EOF
+		}
+		return encodeAnswer(r, event.Cursor().String(), nil), nil
 	}
 	// Here gqlgen both waits and executes, so what is interrupted may be cut.
 	r := o.pull(wait, next)

@@ -40,7 +40,7 @@ func (s *events) serve(ctx context.Context, session *authority.Session, gap bool
 		return
 	}
 	err := s.pump(ctx, session)
-	if err == nil || ctx.Err() != nil || errors.Is(err, stream.ErrDraining) {
+	if ctx.Err() != nil || errors.Is(err, stream.ErrDraining) {
 		return
 	}
 	e := wire.Classify(err)
