@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
 
 	entsql "entgo.io/ent/dialect/sql"
 
@@ -70,7 +71,7 @@ func inLine(subscription hark.ID, order string, n int) predicate.Delivery {
 	return func(s *entsql.Selector) {
 		s.Where(entsql.P(func(b *entsql.Builder) {
 			b.WriteString("id IN (SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND next_attempt_at > 1 AND subscription_id = ").
-				Arg(subscription).WriteString(" ORDER BY " + order + " LIMIT ").Arg(n).WriteString(")")
+				Arg(subscription).WriteString(" ORDER BY " + order + " LIMIT " + strconv.Itoa(n) + ")")
 		}))
 	}
 }
@@ -95,6 +96,6 @@ func (s *Store) discard(ctx context.Context, subscription hark.ID, reason string
 	return s.exec(ctx, `UPDATE deliveries SET status = 'DISCARDED', discard_reason = ?, next_attempt_at = 0, updated_at = ?
 		WHERE status IN ('PENDING', 'HELD') AND id IN (
 			SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = ? AND next_attempt_at < ? AND created_at < ?
-			ORDER BY next_attempt_at, sequence LIMIT ?`+s.skipLocked()+")",
-		reason, int64(hark.Now()), subscription, int64(before), int64(before), limit)
+			ORDER BY next_attempt_at, sequence LIMIT `+strconv.Itoa(limit)+s.skipLocked()+")",
+		reason, int64(hark.Now()), subscription, int64(before), int64(before))
 }

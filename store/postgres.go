@@ -8,6 +8,7 @@ import (
 
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -38,6 +39,12 @@ func openPostgres(ctx context.Context, url string, sealer *seal.Sealer) (*Store,
 		conf.MaxConns = maxConns
 	}
 	conf.MaxConns = max(conf.MaxConns, minConns)
+	if !strings.Contains(url, "default_query_exec_mode=") {
+		// Statements are planned each time: a plan that is kept from when a table
+		// was small reads all of it until the next ANALYZE, and a queue grows a
+		// hundredfold in less. It also lets a pooler keep connections for transactions.
+		conf.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)

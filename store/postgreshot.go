@@ -23,21 +23,25 @@ const (
 
 	postgresAdvance = "UPDATE event_logs SET last_sequence = a.last FROM unnest($1::uuid[], $2::bigint[]) AS a(id, last) WHERE event_logs.id = a.id"
 
-	// See sqliteClaim and sqliteClaimHead.
-	postgresClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id IN (
+	// See sqliteClaim and sqliteClaimHead. With ANY(ARRAY(…)) the plan looks each
+	// row up by its id; with IN it may join with all that there are, since it
+	// can't know how few the subquery gives.
+	postgresClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id = ANY(ARRAY(
 		SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = $2
 		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
-		ORDER BY next_attempt_at, sequence LIMIT $4 FOR UPDATE SKIP LOCKED) ` + claimReturns
+		ORDER BY next_attempt_at, sequence LIMIT $4 FOR UPDATE SKIP LOCKED)) ` + claimReturns
 	postgresClaimHead = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id = (
 		SELECT id FROM deliveries WHERE id = (
 			SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD', 'IN_PROGRESS') AND subscription_id = $2 ORDER BY sequence LIMIT 1)
 		AND status IN ('PENDING', 'HELD')
 		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
 		FOR UPDATE SKIP LOCKED) ` + claimReturns
-	postgresExpire = `UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id IN (
-		SELECT id FROM deliveries WHERE status = 'IN_PROGRESS' AND leased_until < $1 FOR UPDATE SKIP LOCKED)`
+	postgresExpire = `UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id = ANY(ARRAY(
+		SELECT id FROM deliveries WHERE status = 'IN_PROGRESS' AND leased_until < $1 FOR UPDATE SKIP LOCKED))`
+	// status || '' keeps the planner off deliveries_leased, which it takes for
+	// nearly empty and which is full of dead entries between two vacuums.
 	postgresRelease = `UPDATE deliveries d SET status = 'PENDING', leased_until = 0 FROM unnest($1::uuid[], $2::bigint[]) AS o(id, lease)
-		WHERE d.id = o.id AND d.status = 'IN_PROGRESS' AND d.leased_until = o.lease`
+		WHERE d.id = o.id AND d.status || '' = 'IN_PROGRESS' AND d.leased_until = o.lease`
 	// A delivery to try again waits, or is held if its subscription was paused
 	// meanwhile. One without a row in updated lost its lease: another worker's outcome counts.
 	postgresRecord = `WITH outcome AS (
@@ -47,7 +51,7 @@ const (
 			UPDATE deliveries d SET
 				status = CASE WHEN o.status = 'PENDING' AND NOT (SELECT active FROM event_subscriptions s WHERE s.id = o.subscription) THEN 'HELD' ELSE o.status END,
 				attempt_count = o.number, next_attempt_at = o.next, leased_until = 0, last_error = o.error, updated_at = $12
-			FROM outcome o WHERE d.id = o.id AND d.status = 'IN_PROGRESS' AND d.leased_until = o.lease
+			FROM outcome o WHERE d.id = o.id AND d.status || '' = 'IN_PROGRESS' AND d.leased_until = o.lease
 			RETURNING d.id
 		)
 		INSERT INTO delivery_attempts (delivery_id, subscription_id, number, started_at, duration_ns, status_code, response_body, error)

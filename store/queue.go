@@ -44,6 +44,11 @@ const waiting = `WITH RECURSIVE waiting(id) AS (
 	FROM waiting w WHERE w.id IS NOT NULL)
 	`
 
+const dueQuery = waiting + `SELECT w.id FROM waiting w WHERE w.id IS NOT NULL AND EXISTS (
+		SELECT 1 FROM deliveries d WHERE d.status IN ('PENDING', 'HELD') AND d.subscription_id = w.id
+		AND d.next_attempt_at <= CASE WHEN (SELECT s.active FROM event_subscriptions s WHERE s.id = w.id) THEN CAST(? AS bigint) ELSE 1 END)
+	LIMIT ?`
+
 // Due lists active subscriptions that have a delivery due now, at most limit of
 // them in the order of their ids, the first one behind after. Leases that ran
 // out count as due: their worker is dead or too slow.
@@ -62,10 +67,7 @@ func (s *Store) Due(ctx context.Context, after hark.ID, limit int) ([]hark.ID, e
 			return nil, fmt.Errorf("expire leases: %w", err)
 		}
 	}
-	due, err := s.ids(ctx, waiting+`SELECT w.id FROM waiting w WHERE w.id IS NOT NULL AND EXISTS (
-			SELECT 1 FROM deliveries d WHERE d.status IN ('PENDING', 'HELD') AND d.subscription_id = w.id
-			AND d.next_attempt_at <= CASE WHEN (SELECT s.active FROM event_subscriptions s WHERE s.id = w.id) THEN CAST(? AS bigint) ELSE 1 END)
-		LIMIT ?`, after, int64(now), limit)
+	due, err := s.ids(ctx, dueQuery, after, int64(now), limit)
 	if err != nil {
 		return nil, fmt.Errorf("look for due deliveries: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"entgo.io/ent/dialect"
 
@@ -51,16 +52,19 @@ func (s *Store) Trim(ctx context.Context, cutoff hark.Time) (more bool, err erro
 	return more, nil
 }
 
+// stoppedQuery finds a subscription that is gone, or paused with something waiting for too long.
+const stoppedQuery = waiting + `SELECT w.id, (SELECT s.active FROM event_subscriptions s WHERE s.id = w.id) IS NULL
+	FROM waiting w WHERE w.id IS NOT NULL AND EXISTS (
+		SELECT 1 FROM deliveries d WHERE d.status IN ('PENDING', 'HELD') AND d.subscription_id = w.id
+		AND d.next_attempt_at < CASE (SELECT s.active FROM event_subscriptions s WHERE s.id = w.id)
+			WHEN true THEN 0 WHEN false THEN CAST(? AS bigint) ELSE 9223372036854775807 END
+		AND (d.created_at < ? OR NOT EXISTS (SELECT 1 FROM event_subscriptions s WHERE s.id = w.id)))
+	LIMIT 1`
+
 // trimWaiting discards one batch of what waits for subscriptions that are gone,
 // or paused for too long.
 func (s *Store) trimWaiting(ctx context.Context, cutoff hark.Time) (more bool, err error) {
-	rows, err := s.reader.QueryContext(ctx, s.rebind(waiting+`SELECT w.id, (SELECT s.active FROM event_subscriptions s WHERE s.id = w.id) IS NULL
-		FROM waiting w WHERE w.id IS NOT NULL AND EXISTS (
-			SELECT 1 FROM deliveries d WHERE d.status IN ('PENDING', 'HELD') AND d.subscription_id = w.id
-			AND d.next_attempt_at < CASE (SELECT s.active FROM event_subscriptions s WHERE s.id = w.id)
-				WHEN true THEN 0 WHEN false THEN CAST(? AS bigint) ELSE 9223372036854775807 END
-			AND (d.created_at < ? OR NOT EXISTS (SELECT 1 FROM event_subscriptions s WHERE s.id = w.id)))
-		LIMIT 1`), hark.ID{}, int64(cutoff), int64(cutoff))
+	rows, err := s.reader.QueryContext(ctx, s.rebind(stoppedQuery), hark.ID{}, int64(cutoff), int64(cutoff))
 	if err != nil {
 		return false, err
 	}
@@ -81,16 +85,17 @@ func (s *Store) trimWaiting(ctx context.Context, cutoff hark.Time) (more bool, e
 	return n > 0, err
 }
 
+const finished = "SELECT id FROM deliveries WHERE status IN ('SUCCEEDED', 'FAILED', 'DISCARDED') AND updated_at < ? ORDER BY updated_at LIMIT "
+
 // trimFinished deletes one batch of finished deliveries, with their attempts and
 // what else was kept for them alone.
 func (s *Store) trimFinished(ctx context.Context, cutoff hark.Time) (more bool, err error) {
-	const finished = "SELECT id FROM deliveries WHERE status IN ('SUCCEEDED', 'FAILED', 'DISCARDED') AND updated_at < ? ORDER BY updated_at LIMIT ?"
-	ids, err := s.ids(ctx, finished, int64(cutoff), 1) // most often there is none, and the writer is left alone
+	ids, err := s.ids(ctx, finished+"1", int64(cutoff)) // most often there is none, and the writer is left alone
 	if err != nil || len(ids) == 0 {
 		return false, err
 	}
 	err = s.trim(ctx, func(tx *ent.Tx) error {
-		rows, err := tx.QueryContext(ctx, s.rebind("DELETE FROM deliveries WHERE id IN ("+finished+s.skipLocked()+") RETURNING id, event_id"), int64(cutoff), trimRows)
+		rows, err := tx.QueryContext(ctx, s.rebind("DELETE FROM deliveries WHERE id IN ("+finished+strconv.Itoa(trimRows)+s.skipLocked()+") RETURNING id, event_id"), int64(cutoff))
 		if err != nil {
 			return err
 		}
