@@ -14,8 +14,9 @@ const jsonScalar = "JSON"
 
 // literals is a rule of validation that turns every JSON literal into its JSON
 // text, and refuses numbers that the executor could not read. It is no check
-// after validation, as ValuesOfCorrectType reads the numbers too: it must run
-// before that rule, and behind UniqueInputFieldNames. Rules run by their names.
+// after validation, as ValuesOfCorrectType reads the numbers of what a value is
+// part of; parts are walked first. It must run behind UniqueInputFieldNames;
+// rules run in the order of their names.
 func literals() validator.Rule {
 	return validator.Rule{Name: "ValuesAsJSON", RuleFunc: func(observers *validator.Events, addError validator.AddErrFunc) {
 		done := make(map[*ast.Value]bool) // a fragment is walked for each of its operations
