@@ -3,6 +3,8 @@ package events
 import (
 	"context"
 	"regexp"
+	"strings"
+	"unicode/utf8"
 
 	"entgo.io/ent/dialect/sql"
 
@@ -59,17 +61,22 @@ func (in *EventDefinitionInput) check() error {
 		}
 	}
 	if in.EventType != nil {
-		if err := hark.CheckText("input.eventType", *in.EventType, hark.MaxName); err != nil {
+		if err := hark.CheckName("input.eventType", *in.EventType, hark.MaxName); err != nil {
 			return err
 		}
 	}
-	if in.Description != nil && len(*in.Description) > maxDescription {
-		return hark.BadInput("input.description", "the description has %d bytes; at most %d are allowed", len(*in.Description), maxDescription)
+	if in.Description != nil {
+		switch n := utf8.RuneCountInString(*in.Description); {
+		case n > maxDescription:
+			return hark.BadInput("input.description", "the description has %d characters; at most %d are allowed", n, maxDescription)
+		case !utf8.ValidString(*in.Description) || strings.Contains(*in.Description, "\x00"): // PostgreSQL stores neither
+			return hark.BadInput("input.description", "the description is not UTF-8, or has a NUL")
+		}
 	}
 	return checkSchema("input.payloadSchema", nullToNone(in.PayloadSchema))
 }
 
-// maxDescription is how many bytes a description may have.
+// maxDescription is how many characters a description may have.
 const maxDescription = 4096
 
 // nullToNone makes no schema of the JSON value null.
@@ -89,7 +96,8 @@ func (d *Definitions) Create(ctx context.Context, in EventDefinitionInput) (*ent
 		return nil, err
 	}
 	return d.change(ctx, in, func(tx *ent.Tx) (*ent.EventDefinition, error) {
-		return tx.EventDefinition.Create().
+		now := hark.Now()
+		return tx.EventDefinition.Create().SetCreatedAt(now).SetUpdatedAt(now).
 			SetSourceService(in.SourceService).SetResourceType(in.ResourceType).SetOperationType(in.OperationType).
 			SetNillableEventType(in.EventType).SetNillableDescription(in.Description).
 			SetPayloadSchema(nullToNone(in.PayloadSchema)).Save(ctx)
@@ -110,12 +118,17 @@ func (d *Definitions) Update(ctx context.Context, id hark.ID, in EventDefinition
 		}
 		u := tx.EventDefinition.UpdateOneID(id).
 			SetSourceService(in.SourceService).SetResourceType(in.ResourceType).SetOperationType(in.OperationType).
-			ClearEventType().ClearDescription().SetPayloadSchema(nullToNone(in.PayloadSchema))
+			SetPayloadSchema(nullToNone(in.PayloadSchema))
+		// Clear and Set of one column are two assignments, which PostgreSQL refuses.
 		if in.EventType != nil {
 			u.SetEventType(*in.EventType)
+		} else {
+			u.ClearEventType()
 		}
 		if in.Description != nil {
 			u.SetDescription(*in.Description)
+		} else {
+			u.ClearDescription()
 		}
 		return u.Save(ctx)
 	})

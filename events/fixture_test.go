@@ -9,6 +9,7 @@ import (
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/ent/predicate"
 	"github.com/hark-events/hark/events"
 	"github.com/hark-events/hark/internal/testkit"
 	"github.com/hark-events/hark/pubsub"
@@ -159,4 +160,14 @@ func (n *node) all(t testing.TB) []*hark.Event {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// deliveries counts deliveries.
+func (n *node) deliveries(t testing.TB, where ...predicate.Delivery) int {
+	t.Helper()
+	count, err := n.store.Ent().Delivery.Query().Where(where...).Count(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return count
 }
