@@ -20,13 +20,13 @@ const (
 	// a delivery that waits is due if, and only if, its subscription is active,
 	// be it PENDING or HELD. So the states of rows only tell people, and a
 	// million of them need not be rewritten while publishers wait.
-	relabelled = 5000
+	relabelled = 1000
 	// discardBatch is how many deliveries one transaction of DiscardBacklog drops.
 	discardBatch = 1000
 )
 
 // Hold marks waiting deliveries of a subscription that was paused in tx as HELD,
-// up to 5,000 of them; none is attempted, marked or not.
+// up to 1,000 of them; none is attempted, marked or not.
 func Hold(ctx context.Context, tx *ent.Tx, subscription hark.ID) error {
 	err := tx.Delivery.Update().Where(delivery.StatusEQ(hark.Pending), inLine(subscription, "next_attempt_at, sequence", relabelled)).
 		SetStatus(hark.Held).Exec(ctx)
@@ -37,7 +37,7 @@ func Hold(ctx context.Context, tx *ent.Tx, subscription hark.ID) error {
 }
 
 // Unhold makes what a subscription that was resumed in tx has waiting due now,
-// oldest first and before what is newer. Of more than 5,000 the others keep the
+// oldest first and before what is newer. Of more than 1,000 the others keep the
 // status HELD until their turn comes, and a later attempt its time.
 func Unhold(ctx context.Context, tx *ent.Tx, subscription hark.ID) error {
 	for _, order := range []string{"next_attempt_at, sequence", "next_attempt_at DESC, sequence DESC"} {

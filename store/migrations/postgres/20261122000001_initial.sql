@@ -8,13 +8,13 @@ CREATE TABLE "revisions" ("id" character varying NOT NULL, "value" bigint NOT NU
 -- create "deliveries" table
 CREATE TABLE "deliveries" ("id" uuid NOT NULL, "project_id" uuid NOT NULL, "subscription_id" uuid NOT NULL, "event_id" uuid NOT NULL, "sequence" bigint NOT NULL, "status" character varying NOT NULL, "test" boolean NOT NULL DEFAULT false, "attempt_count" bigint NOT NULL DEFAULT 0, "next_attempt_at" bigint NOT NULL DEFAULT 0, "leased_until" bigint NOT NULL DEFAULT 0, "last_error" character varying NOT NULL DEFAULT '', "discard_reason" character varying NOT NULL DEFAULT '', "created_at" bigint NOT NULL, "updated_at" bigint NOT NULL, PRIMARY KEY ("id"));
 -- create index "deliveries_due" to table: "deliveries"
-CREATE INDEX "deliveries_due" ON "deliveries" ("subscription_id", "next_attempt_at", "sequence") WHERE ((status)::text = ANY ((ARRAY['PENDING'::character varying, 'HELD'::character varying])::text[]));
+CREATE INDEX "deliveries_due" ON "deliveries" ("subscription_id", "next_attempt_at", "sequence") WHERE status IN ('PENDING', 'HELD');
 -- create index "deliveries_finished" to table: "deliveries"
-CREATE INDEX "deliveries_finished" ON "deliveries" ("updated_at") WHERE ((status)::text = ANY ((ARRAY['SUCCEEDED'::character varying, 'FAILED'::character varying, 'DISCARDED'::character varying])::text[]));
+CREATE INDEX "deliveries_finished" ON "deliveries" ("updated_at") WHERE status IN ('SUCCEEDED', 'FAILED', 'DISCARDED');
 -- create index "deliveries_leased" to table: "deliveries"
 CREATE INDEX "deliveries_leased" ON "deliveries" ("leased_until") WHERE ((status)::text = 'IN_PROGRESS'::text);
 -- create index "deliveries_line" to table: "deliveries"
-CREATE INDEX "deliveries_line" ON "deliveries" ("subscription_id", "sequence") WHERE ((status)::text = ANY ((ARRAY['PENDING'::character varying, 'HELD'::character varying, 'IN_PROGRESS'::character varying])::text[]));
+CREATE INDEX "deliveries_line" ON "deliveries" ("subscription_id", "sequence") WHERE status IN ('PENDING', 'HELD', 'IN_PROGRESS');
 -- create index "delivery_event_id" to table: "deliveries"
 CREATE INDEX "delivery_event_id" ON "deliveries" ("event_id");
 -- create index "delivery_project_id_id" to table: "deliveries"
