@@ -103,8 +103,8 @@ func TestLogRefuses(t *testing.T) {
 	want(t, list(0, at(1)), hark.BadUserInput, "first")
 	want(t, list(501, at(1)), hark.BadUserInput, "first")
 	want(t, list(1, at(1), hark.Registration{Event: "a b"}), hark.BadUserInput, "register.0.event")
-	want(t, list(1, "nonsense"), hark.BadUserInput, "")
-	want(t, list(1, hark.Cursor{Project: hark.NewID(), Sequence: 1}.String()), hark.BadUserInput, "")
+	want(t, list(1, "nonsense"), hark.BadUserInput, "after")
+	want(t, list(1, hark.Cursor{Project: hark.NewID(), Sequence: 1}.String()), hark.BadUserInput, "after")
 	want(t, list(1, at(6)), hark.CursorExpired, "after")
 	if _, err := n.store.Trim(ctx, hark.Now()); err != nil {
 		t.Fatal(err)

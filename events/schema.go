@@ -20,9 +20,7 @@ const maxSchema = 64 << 10
 // files or call hosts.
 type noLoader struct{}
 
-var errReference = errors.New("refers out of itself")
-
-func (noLoader) Load(url string) (any, error) { return nil, fmt.Errorf("%w, to %s", errReference, url) }
+func (noLoader) Load(string) (any, error) { return nil, errors.New("references out of the schema are not followed") }
 
 // compileSchema compiles a JSON Schema (2020-12 unless it names another draft).
 func compileSchema(text hark.JSON) (*jsonschema.Schema, error) {
@@ -50,7 +48,7 @@ func checkSchema(field string, text hark.JSON) error {
 	}
 	if _, err := compileSchema(text); err != nil {
 		why := "it does not compile"
-		if errors.Is(err, errReference) {
+		if _, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
 			why = "it refers to something outside of itself; put definitions into its $defs"
 		}
 		return &hark.Error{Code: hark.BadUserInput, Field: field, Message: "the JSON Schema can't be used: " + why, Err: err}

@@ -2552,7 +2552,7 @@ input EventDefinitionInput {
   operationType: String!
   "Optional classification label, 1 to 255 characters."
   eventType: String
-  "What the event means, for people; default none."
+  "What the event means, for people, at most 4,096 characters; default none."
   description: String
   "JSON Schema (2020-12), up to 64 KiB, that later payloads must satisfy; references outside of it are BAD_USER_INPUT. Default: no check."
   payloadSchema: JSON
@@ -2705,7 +2705,7 @@ type EventSubscription {
   maxInFlight: Int!
   "Deliver strictly one after the other, in sequence order; a delivery that is retried keeps the later ones waiting."
   ordered: Boolean!
-  "True: what matches while paused is HELD. False: it gets no delivery and is not caught up on."
+  "True: what matches while paused or disabled is HELD. False: its delivery is DISCARDED with the reason ` + "`" + `paused` + "`" + `, and not caught up on."
   holdWhilePaused: Boolean!
   "How callbacks are signed."
   signature: SignatureScheme!
@@ -2746,9 +2746,9 @@ enum ExplanationOutcome {
   NOT_THIS_DEFINITION
   "None of the subscription's conditions holds for it."
   CONDITIONS
-  "It was published before the subscription was created."
+  "It was published before the subscription was created, or before a change of it made it match."
   BEFORE_CREATION
-  "It matched while the subscription was paused: held, or left out if holdWhilePaused was false."
+  "It matched while the subscription was paused: held, or dropped if holdWhilePaused was false."
   PAUSED
   "It matched, and its delivery waits until the circuit closes."
   CIRCUIT_OPEN
@@ -2909,7 +2909,7 @@ input CreateEventSubscriptionInput {
   maxInFlight: Int
   "Deliver strictly one after the other, in sequence order; default false."
   ordered: Boolean
-  "Keep what matches while paused as HELD, under the retention policy; default true."
+  "Keep what matches while paused or disabled as HELD, under the retention policy; default true. False: it is DISCARDED with the reason ` + "`" + `paused` + "`" + `."
   holdWhilePaused: Boolean
   "How callbacks are signed; default HMAC_SHA256."
   signature: SignatureScheme! = HMAC_SHA256
@@ -2917,7 +2917,7 @@ input CreateEventSubscriptionInput {
   allowOverlap: Boolean! = false
 }
 
-"What is left out stays as it is. Limits are those of CreateEventSubscriptionInput."
+"What is left out stays as it is, and so does what is null, but for requestMethod, soapVersion, conditions and maxPerSecond, which null sets back to their defaults. Limits are those of CreateEventSubscriptionInput."
 input UpdateEventSubscriptionInput {
   "Replaces the kinds of events wanted; at least one."
   eventDefinitionIds: [UUID!]
@@ -2925,11 +2925,11 @@ input UpdateEventSubscriptionInput {
   subscriberService: String
   "URL to call, at most 2,048 characters, with a scheme that fits callbackProtocol; attempts that start later go there."
   deliveryEndpoint: String
-  "How the endpoint is reached; BAD_USER_INPUT when the endpoint, payloadType or another setting does not fit it."
+  "How the endpoint is reached; BAD_USER_INPUT when the endpoint or another setting does not fit it. A new protocol begins with its own defaults of requestMethod, soapVersion and payloadType."
   callbackProtocol: CallbackProtocol
-  "For HTTP alone; with another protocol BAD_USER_INPUT."
+  "For HTTP alone; with another protocol BAD_USER_INPUT. Null: POST."
   requestMethod: RequestMethod
-  "For SOAP alone; with another protocol BAD_USER_INPUT."
+  "For SOAP alone; with another protocol BAD_USER_INPUT. Null: V1_1."
   soapVersion: SOAPVersion
   "True resumes with DELIVER and enables what the system disabled; false pauses."
   active: Boolean
@@ -2937,7 +2937,7 @@ input UpdateEventSubscriptionInput {
   auth: SubscriptionAuthInput
   "Form of the events; one that the protocol cannot carry is BAD_USER_INPUT."
   payloadType: PayloadType
-  "Replaces all conditions; empty: no condition."
+  "Replaces all conditions; empty or null: no condition."
   conditions: [EventConditions!]
   "Replaces the schedule for attempts that fail from now on."
   retryPolicy: RetryPolicyInput
@@ -2949,11 +2949,11 @@ input UpdateEventSubscriptionInput {
   maxInFlight: Int
   "Deliver strictly one after the other, in sequence order."
   ordered: Boolean
-  "Keep what matches while paused as HELD; what is held already stays."
+  "Keep what matches while paused or disabled as HELD, else it is DISCARDED with the reason ` + "`" + `paused` + "`" + `; what is held already stays."
   holdWhilePaused: Boolean
   "How callbacks are signed from now on."
   signature: SignatureScheme
-  "True permits an active subscription with the same subscriber, endpoint and a definition in common; otherwise that is a CONFLICT."
+  "Where subscriber, endpoint, definitions or active are changed: true permits another active subscription with the same subscriber, endpoint and a definition in common, otherwise that is a CONFLICT."
   allowOverlap: Boolean
 }
 
@@ -3007,7 +3007,7 @@ type PreviewHeader {
 
 "All fields that are given must hold; an empty filter passes every subscription that the caller may see."
 input EventSubscriptionFilter {
-  "Of this project; left out: of every project that the caller may see."
+  "Of this project, and none when the caller may not see it; left out: of every project that the caller may see."
   projectId: UUID
   "That wants this kind of event, perhaps among others."
   eventDefinitionId: UUID
@@ -3027,7 +3027,7 @@ input EventSubscriptionFilter {
 type Delivery {
   "UUIDv7, assigned by hark; also the ` + "`" + `webhook-id` + "`" + ` of its callbacks, the same for every attempt: subscribers tell repeats by it."
   id: UUID!
-  "The event to bring."
+  "The event to bring (READ_EVENTS, but for the sample of a test)."
   event: Event!
   "The subscription to bring it to."
   eventSubscription: EventSubscription!
@@ -3085,7 +3085,7 @@ type DeliveryStats {
 
 "All fields that are given must hold; an empty filter passes every delivery that the caller may see."
 input DeliveryFilter {
-  "Of this project; left out: of every project that the caller may see."
+  "Of this project, and none when the caller may not see it; left out: of every project that the caller may see."
   projectId: UUID
   "To this subscription."
   eventSubscriptionId: UUID
@@ -3107,7 +3107,7 @@ input ReplayDeliveriesInput {
   since: Time!
   "Deliveries created before this time; defaults to now. BAD_USER_INPUT when it is before since."
   until: Time
-  "In any of these states; default FAILED, the dead letters. What is PENDING or IN_PROGRESS is not scheduled a second time."
+  "In any of these states; default FAILED, the dead letters. What is PENDING or IN_PROGRESS is not scheduled a second time, and no test is."
   status: [DeliveryStatus!] = [FAILED]
 }
 
@@ -3493,7 +3493,7 @@ type Query {
     "Event.id."
     id: UUID!
   ): Event
-  "The retained log (READ_EVENTS), oldest first, permission-filtered. NOT_FOUND: no such project; CURSOR_EXPIRED: ` + "`" + `after` + "`" + ` is behind the retention window."
+  "The retained log (READ_EVENTS), oldest first, permission-filtered. A page may have fewer than ` + "`" + `first` + "`" + ` items, even none, and still hasNextPage: go on behind its endCursor. NOT_FOUND: no such project; CURSOR_EXPIRED: ` + "`" + `after` + "`" + ` is behind the retention window."
   events(
     "Which project and which of its events."
     filter: ProjectEventsFilter!
@@ -3738,7 +3738,11 @@ type Subscription {
     "Cursor of the last event that was handled, from any door; left out: only events published from now on. A malformed one is BAD_USER_INPUT."
     after: String
   ): Event!
-  "Every change of a delivery's state that the caller may see (READ_SUBSCRIPTIONS)."
+  """
+  Changes of deliveries that the caller may see (READ_SUBSCRIPTIONS), within about a second: each delivery when it is made,
+  when an attempt at it has an outcome, and when it is DISCARDED, as it is then. A stream that was cut does not tell what
+  it missed: read ` + "`" + `deliveries` + "`" + `.
+  """
   deliveryChanges(
     "Which deliveries; default all that the caller may see."
     filter: DeliveryFilter
@@ -14653,14 +14657,14 @@ func (ec *executionContext) unmarshalInputUpdateEventSubscriptionInput(ctx conte
 			if err != nil {
 				return it, err
 			}
-			it.RequestMethod = data
+			it.RequestMethod = graphql.OmittableOf(data)
 		case "soapVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("soapVersion"))
 			data, err := ec.unmarshalOSOAPVersion2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐSOAPVersion(ctx, v)
 			if err != nil {
 				return it, err
 			}
-			it.SoapVersion = data
+			it.SoapVersion = graphql.OmittableOf(data)
 		case "active":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("active"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -14688,7 +14692,7 @@ func (ec *executionContext) unmarshalInputUpdateEventSubscriptionInput(ctx conte
 			if err != nil {
 				return it, err
 			}
-			it.Conditions = data
+			it.Conditions = graphql.OmittableOf(data)
 		case "retryPolicy":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retryPolicy"))
 			data, err := ec.unmarshalORetryPolicyInput2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚋsubscriptionsᚐRetryPolicyInput(ctx, v)
@@ -14709,7 +14713,7 @@ func (ec *executionContext) unmarshalInputUpdateEventSubscriptionInput(ctx conte
 			if err != nil {
 				return it, err
 			}
-			it.MaxPerSecond = data
+			it.MaxPerSecond = graphql.OmittableOf(data)
 		case "maxInFlight":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxInFlight"))
 			data, err := ec.unmarshalOInt2ᚖint(ctx, v)

@@ -2,24 +2,31 @@ package subscriptions
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
-	"github.com/hark-events/hark/ent/delivery"
-	"github.com/hark-events/hark/ent/deliveryattempt"
+	"github.com/hark-events/hark/ent/predicate"
 )
 
 const (
 	// changesPause is how often a stream of changes looks for new ones.
 	changesPause = 500 * time.Millisecond
-	// changesBatch is how many it takes at a time.
+	// changesBatch is how many rows it reads at a time.
 	changesBatch = 500
+	// changesOverlap is how far each look goes back behind the one before: what
+	// committed later than others that began later, or carries the time of a
+	// node whose clock is behind, is seen all the same.
+	changesOverlap = 3 * time.Second
 )
 
-// Changes streams the deliveries that the caller may see, each time that an
-// attempt at one has an outcome, until ctx ends or the caller may no more.
+// Changes streams the deliveries that the caller may see: each when it is made,
+// whenever an attempt at it has an outcome, and when it is dropped, as it is
+// then. What changes several times between two looks comes once. The channel
+// is closed when ctx ends, or the caller may no more.
+//
+// It is a hint for people who watch, not a log: a stream that was cut does not
+// tell what it missed.
 func (s *Service) Changes(ctx context.Context, f *DeliveryFilter) (<-chan *ent.Delivery, error) {
 	if f == nil {
 		f = &DeliveryFilter{}
@@ -28,71 +35,66 @@ func (s *Service) Changes(ctx context.Context, f *DeliveryFilter) (<-chan *ent.D
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.scope(ctx, f.ProjectID); err != nil {
+	if f.ProjectID != nil {
+		if err := s.authority.Require(ctx, hark.ReadSubscriptions, *f.ProjectID); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.scope(ctx); err != nil {
 		return nil, err
 	}
-	last, err := s.lastAttempt(ctx)
+	w, err := s.newWatch(ctx, where)
 	if err != nil {
 		return nil, err
 	}
 	out := make(chan *ent.Delivery)
 	go func() {
 		defer close(out)
-		tick := time.NewTicker(changesPause)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			changed, next, err := s.changedSince(ctx, last)
-			if err != nil {
-				if ctx.Err() == nil {
-					slog.ErrorContext(ctx, "a stream of deliveries' changes can't read them; it tries again", "err", err)
-				}
-				continue
-			}
-			last = next
-			scope, err := s.scope(ctx, f.ProjectID)
-			if err != nil {
-				return
-			}
-			ds, err := s.store.Ent().Delivery.Query().Where(delivery.IDIn(changed...), ofSubscription, scope.of(delivery.FieldProjectID)).
-				Where(where...).Order(delivery.ByUpdatedAt()).All(ctx)
-			if err != nil {
-				return
-			}
-			for _, d := range ds {
-				select {
-				case out <- d:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}
+		s.watch(ctx, w, out)
 	}()
 	return out, nil
 }
 
-func (s *Service) lastAttempt(ctx context.Context) (int64, error) {
-	id, err := s.store.Ent().DeliveryAttempt.Query().Order(ent.Desc(deliveryattempt.FieldID)).FirstID(ctx)
-	if ent.IsNotFound(err) {
-		return 0, nil
+// watch looks until ctx ends. Trouble with the database is logged once, until it is over.
+func (s *Service) watch(ctx context.Context, w *watch, out chan<- *ent.Delivery) {
+	tick := time.NewTicker(changesPause)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		scope, err := s.scope(ctx)
+		if err != nil {
+			return
+		}
+		err = w.look(ctx, scope, func(d *ent.Delivery) error {
+			select {
+			case out <- d:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil && !failing {
+			s.log.ErrorContext(ctx, "subscriptions: follow the changes of deliveries", "err", err)
+		}
+		failing = err != nil
 	}
-	return id, err
 }
 
-// changedSince lists the deliveries with attempts behind last.
-func (s *Service) changedSince(ctx context.Context, last int64) (ids []hark.ID, next int64, err error) {
-	attempts, err := s.store.Ent().DeliveryAttempt.Query().Where(deliveryattempt.IDGT(last)).
-		Order(deliveryattempt.ByID()).Limit(changesBatch).All(ctx)
+// newWatch makes a watch that begins now.
+func (s *Service) newWatch(ctx context.Context, where []predicate.Delivery) (*watch, error) {
+	w := &watch{client: s.store.Ent(), where: where, begun: hark.Now(), told: map[hark.ID]hark.Time{}, before: map[hark.ID]hark.Time{}}
+	last, err := w.lastAttempt(ctx)
 	if err != nil {
-		return nil, last, err
+		return nil, err
 	}
-	for _, a := range attempts {
-		ids = append(ids, a.DeliveryID)
-		last = a.ID
-	}
-	return ids, last, nil
+	w.looked, w.turned, w.marks = w.begun, w.begun, []mark{{w.begun, last}}
+	return w, nil
 }

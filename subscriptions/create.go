@@ -27,7 +27,7 @@ func (s *Service) Create(ctx context.Context, in CreateEventSubscriptionInput) (
 		return nil, "", err
 	}
 	if in.Auth.credentials() == nil {
-		return nil, "", hark.BadInput("input.auth", "give exactly one of basic, oauth2, jwt and apiKey")
+		return nil, "", errAuth()
 	}
 	o := newOrder(in)
 	o.ProjectID, o.OwnerID = project, viewer.IdentityID
@@ -42,7 +42,8 @@ func (s *Service) Create(ctx context.Context, in CreateEventSubscriptionInput) (
 		if err := s.checkRelations(ctx, tx, o); err != nil {
 			return err
 		}
-		return tx.EventSubscription.Create().SetID(o.ID).SetProjectID(project).SetOwnerID(o.OwnerID).
+		now := hark.Now()
+		return tx.EventSubscription.Create().SetID(o.ID).SetCreatedAt(now).SetUpdatedAt(now).SetProjectID(project).SetOwnerID(o.OwnerID).
 			SetSubscriberService(o.SubscriberService).SetDeliveryEndpoint(o.DeliveryEndpoint).SetCallbackProtocol(o.CallbackProtocol).
 			SetNillableRequestMethod(o.RequestMethod).SetNillableSoapVersion(o.SoapVersion).SetActive(o.Active).SetPayloadType(o.PayloadType).
 			SetConditions(notNil(o.Conditions)).SetScheduleSeconds(notNil(o.ScheduleSeconds)).SetTimeoutSeconds(o.TimeoutSeconds).

@@ -1,6 +1,10 @@
 package subscriptions
 
-import "github.com/hark-events/hark"
+import (
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/hark-events/hark"
+)
 
 // CreateEventSubscriptionInput is what a caller says of a new subscription.
 // Nil means the default.
@@ -27,21 +31,21 @@ type CreateEventSubscriptionInput struct {
 }
 
 // UpdateEventSubscriptionInput is what a caller changes of a subscription. Nil
-// leaves it as it is.
+// leaves it as it is; where a field can be cleared, it tells null from left out.
 type UpdateEventSubscriptionInput struct {
 	EventDefinitionIds []hark.ID
 	SubscriberService  *string
 	DeliveryEndpoint   *string
 	CallbackProtocol   *hark.CallbackProtocol
-	RequestMethod      *hark.RequestMethod
-	SoapVersion        *hark.SOAPVersion
+	RequestMethod      graphql.Omittable[*hark.RequestMethod]
+	SoapVersion        graphql.Omittable[*hark.SOAPVersion]
 	Active             *bool
 	Auth               *SubscriptionAuthInput
 	PayloadType        *hark.PayloadType
-	Conditions         []*hark.Conditions
+	Conditions         graphql.Omittable[[]*hark.Conditions]
 	RetryPolicy        *RetryPolicyInput
 	TimeoutSeconds     *int
-	MaxPerSecond       *int
+	MaxPerSecond       graphql.Omittable[*int]
 	MaxInFlight        *int
 	Ordered            *bool
 	HoldWhilePaused    *bool
@@ -109,4 +113,8 @@ func (in *SubscriptionAuthInput) credentials() *hark.Credentials {
 		return nil
 	}
 	return list[0]
+}
+
+func errAuth() error {
+	return hark.BadInput("input.auth", "give exactly one of basic, oauth2, jwt and apiKey")
 }

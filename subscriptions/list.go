@@ -37,7 +37,7 @@ func (s *Service) List(ctx context.Context, f *EventSubscriptionFilter, first *i
 	if f == nil {
 		f = &EventSubscriptionFilter{}
 	}
-	scope, err := s.scope(ctx, f.ProjectID)
+	scope, err := s.scope(ctx)
 	if err != nil {
 		return list, err
 	}
@@ -61,12 +61,9 @@ type scope struct {
 	ids []hark.ID
 }
 
-// scope gives the projects whose subscriptions the caller may see: one if it
-// asks for one, else those that it may read.
-func (s *Service) scope(ctx context.Context, project *hark.ID) (sc scope, err error) {
-	if project != nil {
-		return scope{ids: []hark.ID{*project}}, s.authority.Require(ctx, hark.ReadSubscriptions, *project)
-	}
+// scope gives the projects whose subscriptions the caller may see. Of others a
+// list is empty, whether they exist or not.
+func (s *Service) scope(ctx context.Context) (sc scope, err error) {
 	sc.all, sc.ids, err = s.authority.Projects(ctx, hark.ReadSubscriptions)
 	return sc, err
 }
@@ -88,6 +85,9 @@ func (sc scope) of(column string) func(*sql.Selector) {
 }
 
 func (f *EventSubscriptionFilter) apply(q *ent.EventSubscriptionQuery) {
+	if f.ProjectID != nil {
+		q.Where(eventsubscription.ProjectID(*f.ProjectID))
+	}
 	if f.EventDefinitionID != nil {
 		q.Where(eventsubscription.HasEventDefinitionsWith(eventdefinition.ID(*f.EventDefinitionID)))
 	}

@@ -2,7 +2,10 @@ package subscriptions
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+
+	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
@@ -54,7 +57,20 @@ func newOrder(in CreateEventSubscriptionInput) *order {
 	set(&o.MaxInFlight, in.MaxInFlight)
 	set(&o.Ordered, in.Ordered)
 	set(&o.HoldWhilePaused, in.HoldWhilePaused)
+	o.fill()
 	return o
+}
+
+// fill sets the defaults of what only one protocol knows.
+func (o *order) fill() {
+	if o.CallbackProtocol == hark.HTTP && o.RequestMethod == nil {
+		o.RequestMethod = new(hark.RequestMethod)
+		*o.RequestMethod = hark.Post
+	}
+	if o.CallbackProtocol == hark.SOAP && o.SoapVersion == nil {
+		o.SoapVersion = new(hark.SOAPVersion)
+		*o.SoapVersion = hark.SOAP11
+	}
 }
 
 // change applies what a caller changes.
@@ -69,32 +85,34 @@ func (o *order) change(in UpdateEventSubscriptionInput) {
 		// What only the old protocol knows goes with it.
 		o.RequestMethod, o.SoapVersion, o.PayloadType = nil, nil, payloadTypes(o.CallbackProtocol)[0]
 	}
-	if in.RequestMethod != nil {
-		o.RequestMethod = in.RequestMethod
-	}
-	if in.SoapVersion != nil {
-		o.SoapVersion = in.SoapVersion
-	}
+	replace(&o.RequestMethod, in.RequestMethod)
+	replace(&o.SoapVersion, in.SoapVersion)
 	set(&o.Active, in.Active)
 	if in.Auth != nil {
 		o.credentials = in.Auth.credentials()
 	}
 	set(&o.PayloadType, in.PayloadType)
-	if in.Conditions != nil {
-		o.Conditions = in.Conditions
-	}
+	replace(&o.Conditions, in.Conditions)
 	if in.RetryPolicy != nil {
 		o.ScheduleSeconds = in.RetryPolicy.ScheduleSeconds
 	}
 	set(&o.TimeoutSeconds, in.TimeoutSeconds)
-	if in.MaxPerSecond != nil {
-		o.MaxPerSecond = in.MaxPerSecond
-	}
+	replace(&o.MaxPerSecond, in.MaxPerSecond)
 	set(&o.MaxInFlight, in.MaxInFlight)
 	set(&o.Ordered, in.Ordered)
 	set(&o.HoldWhilePaused, in.HoldWhilePaused)
 	set(&o.Signature, in.Signature)
+	// An overlap that was allowed once stays so while nothing of it changes.
+	o.allowOverlap = in.EventDefinitionIds == nil && in.SubscriberService == nil && in.DeliveryEndpoint == nil && in.Active == nil
 	set(&o.allowOverlap, in.AllowOverlap)
+	o.fill()
+}
+
+// replace sets what is not left out; null clears.
+func replace[T any](to *T, from graphql.Omittable[T]) {
+	if v, given := from.ValueOK(); given {
+		*to = v
+	}
 }
 
 func set[T any](to, from *T) {
@@ -154,8 +172,8 @@ func (s *Service) check(o *order) error {
 	if err := o.checkPace(); err != nil {
 		return err
 	}
-	if _, err := events.CompileConditions(o.Conditions); err != nil {
-		return within("input", err)
+	if err := o.checkConditions(); err != nil {
+		return err
 	}
 	return s.checkDriver(o, driver)
 }
@@ -173,9 +191,6 @@ func (o *order) checkPace() error {
 			return hark.BadInput("input."+n.field, "%s is between 1 and %d", n.field, n.maximum)
 		}
 	}
-	if len(o.Conditions) > maxConditions {
-		return hark.BadInput("input.conditions", "%d conditions; at most %d are allowed", len(o.Conditions), maxConditions)
-	}
 	if len(o.ScheduleSeconds) > maxRetries {
 		return hark.BadInput("input.retryPolicy.scheduleSeconds", "%d waits; at most %d are allowed", len(o.ScheduleSeconds), maxRetries)
 	}
@@ -185,6 +200,22 @@ func (o *order) checkPace() error {
 		}
 	}
 	return nil
+}
+
+func (o *order) checkConditions() error {
+	if len(o.Conditions) > maxConditions {
+		return hark.BadInput("input.conditions", "%d conditions; at most %d are allowed", len(o.Conditions), maxConditions)
+	}
+	for i, c := range o.Conditions {
+		if c.EnvironmentSlug == nil {
+			continue
+		}
+		if err := hark.CheckText(fmt.Sprintf("input.conditions.%d.environmentSlug", i), *c.EnvironmentSlug, hark.MaxName); err != nil {
+			return err
+		}
+	}
+	_, err := events.CompileConditions(o.Conditions)
+	return within("input", err)
 }
 
 // checkDriver asks the driver whether it could ever deliver, and checks the credentials.

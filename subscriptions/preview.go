@@ -48,7 +48,7 @@ func (s *Service) Preview(ctx context.Context, in CreateEventSubscriptionInput, 
 		return nil, hark.BadInput("sample", "sample is between 1 and %d", maxSample)
 	}
 	if in.Auth.credentials() == nil {
-		return nil, hark.BadInput("input.auth", "give exactly one of basic, oauth2, jwt and apiKey")
+		return nil, errAuth()
 	}
 	o := newOrder(in)
 	o.ProjectID = project

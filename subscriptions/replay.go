@@ -2,6 +2,7 @@ package subscriptions
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
@@ -13,8 +14,8 @@ import (
 type ReplayDeliveriesInput struct {
 	EventSubscriptionID hark.ID
 	Since               hark.Time
-	Until               *hark.Time // nil: now
-	Status              []hark.DeliveryStatus
+	Until               *hark.Time            // nil: now
+	Status              []hark.DeliveryStatus // nil: FAILED; what is PENDING or IN_PROGRESS stays as it is
 }
 
 // replayBatch is how many deliveries one transaction of a replay makes due.
@@ -33,39 +34,50 @@ func (s *Service) Replay(ctx context.Context, in ReplayDeliveriesInput) (schedul
 	if in.Since > until {
 		return 0, hark.BadInput("input.since", "since is after until")
 	}
-	if len(in.Status) == 0 {
-		return 0, hark.BadInput("input.status", "give at least one status")
+	status := slices.DeleteFunc(slices.Clone(in.Status), func(s hark.DeliveryStatus) bool {
+		return s == hark.Pending || s == hark.InProgress // is under way already
+	})
+	if in.Status == nil {
+		status = []hark.DeliveryStatus{hark.Failed}
 	}
-	for _, status := range in.Status {
-		if status == hark.InProgress || status == hark.Pending {
-			return 0, hark.BadInput("input.status", "%s deliveries are under way already", status)
-		}
-	}
-	now := hark.Now()
-	for {
-		var n int
-		err := s.store.Tx(ctx, func(tx *ent.Tx) error {
-			ids, err := tx.Delivery.Query().Where(
-				delivery.SubscriptionID(row.ID), delivery.StatusIn(in.Status...), delivery.CreatedAtGTE(in.Since), delivery.CreatedAtLT(until),
-				delivery.UpdatedAtLT(now), // those of an earlier batch that ended meanwhile are done
-			).Order(delivery.ByID()).Limit(replayBatch).IDs(ctx)
-			if err != nil || len(ids) == 0 {
-				return err
-			}
-			n, err = tx.Delivery.Update().Where(delivery.IDIn(ids...), delivery.StatusIn(in.Status...)).
-				SetStatus(hark.Pending).SetNextAttemptAt(now).SetDiscardReason("").Save(ctx)
-			if err != nil || scheduled > 0 {
-				return err
-			}
-			return s.authority.Audit(ctx, tx, "replayDeliveries", row.ID.String(), row.ProjectID)
-		})
+	for behind := (hark.ID{}); ; {
+		ids, n, err := s.replay(ctx, row, in.Since, until, status, behind, scheduled == 0)
+		scheduled += n
 		if err != nil {
 			return scheduled, err
 		}
-		if n == 0 {
+		if n > 0 {
+			s.conf.Wake()
+		}
+		if len(ids) < replayBatch {
 			return scheduled, nil
 		}
-		scheduled += n
-		s.conf.Wake()
+		behind = ids[len(ids)-1]
 	}
+}
+
+// replay looks at one batch of deliveries, in the order of their ids, and makes
+// n of them due: those that nobody else changed meanwhile. A test is none that
+// could be made again.
+func (s *Service) replay(ctx context.Context, row *ent.EventSubscription, since, until hark.Time, status []hark.DeliveryStatus, behind hark.ID, audit bool,
+) (ids []hark.ID, n int, err error) {
+	err = s.store.Tx(ctx, func(tx *ent.Tx) error {
+		ids, err = tx.Delivery.Query().Where(
+			delivery.SubscriptionID(row.ID), delivery.IDGT(behind), delivery.StatusIn(status...), delivery.Test(false),
+			delivery.CreatedAtGTE(since), delivery.CreatedAtLT(until),
+		).Order(delivery.ByID()).Limit(replayBatch).IDs(ctx)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		n, err = tx.Delivery.Update().Where(delivery.IDIn(ids...), delivery.StatusIn(status...)).
+			SetStatus(hark.Pending).SetNextAttemptAt(hark.Now()).SetDiscardReason("").Save(ctx)
+		if err != nil || n == 0 || !audit {
+			return err
+		}
+		return s.authority.Audit(ctx, tx, "replayDeliveries", row.ID.String(), row.ProjectID)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return ids, n, nil
 }

@@ -4,6 +4,7 @@ package subscriptions
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
@@ -37,15 +38,19 @@ type Service struct {
 	store     *store.Store
 	authority Authority
 	drivers   delivery.Drivers
+	log       *slog.Logger
 	conf      Config
 }
 
 // New makes a Service. Drivers are asked what they could deliver.
-func New(st *store.Store, a Authority, d delivery.Drivers, c Config) *Service {
-	return &Service{store: st, authority: a, drivers: d, conf: c}
+func New(st *store.Store, a Authority, d delivery.Drivers, log *slog.Logger, c Config) *Service {
+	return &Service{store: st, authority: a, drivers: d, log: log, conf: c}
 }
 
-var errNone = hark.Errorf(hark.NotFound, "no such subscription")
+var (
+	errNone = hark.Errorf(hark.NotFound, "no such subscription")
+	errSame = errors.New("nothing changes") // ends a transaction that need not be committed
+)
 
 // row finds a subscription with its project and definitions, if the caller may
 // do a in its project, else NOT_FOUND or FORBIDDEN.
@@ -81,7 +86,35 @@ func (s *Service) change(ctx context.Context, action string, id, project hark.ID
 	})
 }
 
+// edit runs f on a subscription that the caller may manage, as it is inside of
+// the transaction: whatever else changes it comes before or after. When f
+// returns errSame, nothing is changed and nothing audited.
+func (s *Service) edit(ctx context.Context, action string, id hark.ID, f func(*ent.Tx, *ent.EventSubscription) error) (*ent.EventSubscription, error) {
+	found, err := s.row(ctx, hark.ManageSubscriptions, id)
+	if err != nil {
+		return nil, err
+	}
+	err = s.change(ctx, action, id, found.ProjectID, func(tx *ent.Tx) error {
+		row, err := tx.EventSubscription.Query().Where(eventsubscription.ID(id)).WithEventDefinitions().Only(ctx)
+		if ent.IsNotFound(err) {
+			return errNone
+		}
+		if err != nil {
+			return err
+		}
+		return f(tx, row)
+	})
+	if err != nil && !errors.Is(err, errSame) {
+		return nil, err
+	}
+	return s.again(ctx, id)
+}
+
 // again reads a subscription after a change.
 func (s *Service) again(ctx context.Context, id hark.ID) (*ent.EventSubscription, error) {
-	return s.store.Ent().EventSubscription.Query().Where(eventsubscription.ID(id)).WithProject().WithEventDefinitions().Only(ctx)
+	row, err := s.store.Ent().EventSubscription.Query().Where(eventsubscription.ID(id)).WithProject().WithEventDefinitions().Only(ctx)
+	if ent.IsNotFound(err) { // deleted since
+		return nil, errNone
+	}
+	return row, err
 }

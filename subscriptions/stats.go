@@ -44,7 +44,7 @@ func (s *Service) Stats(ctx context.Context, row *ent.EventSubscription, since, 
 		for _, q := range []struct {
 			at int
 			to **float64
-		}{{total / 2, &out.P50Ms}, {total * 95 / 100, &out.P95Ms}} {
+		}{{rank(total, 50), &out.P50Ms}, {rank(total, 95), &out.P95Ms}} {
 			a, err := window.Clone().Order(deliveryattempt.ByDurationNs(), deliveryattempt.ByID(sql.OrderAsc())).Offset(q.at).First(ctx)
 			if err != nil {
 				return nil, err
@@ -53,11 +53,14 @@ func (s *Service) Stats(ctx context.Context, row *ent.EventSubscription, since, 
 			*q.to = &ms
 		}
 	}
-	for status, n := range map[hark.DeliveryStatus]*int{hark.Pending: &out.Pending, hark.Held: &out.Held} {
-		if *n, err = s.store.Ent().Delivery.Query().Where(delivery.SubscriptionID(row.ID), delivery.StatusEQ(status),
-			delivery.CreatedAtGTE(from), delivery.CreatedAtLT(to)).Count(ctx); err != nil {
-			return nil, err
-		}
+	made := s.store.Ent().Delivery.Query().Where(delivery.SubscriptionID(row.ID), delivery.CreatedAtGTE(from), delivery.CreatedAtLT(to))
+	if out.Pending, err = made.Clone().Where(delivery.StatusIn(hark.Pending, hark.InProgress)).Count(ctx); err != nil {
+		return nil, err
 	}
-	return out, nil
+	out.Held, err = made.Where(delivery.StatusEQ(hark.Held)).Count(ctx)
+	return out, err
 }
+
+// rank is the place of a percentile among n in ascending order, from 0 on: the
+// least value that is not below percent of them.
+func rank(n, percent int) int { return (n*percent+99)/100 - 1 }

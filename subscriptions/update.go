@@ -7,30 +7,25 @@ import (
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
 	"github.com/hark-events/hark/ent"
-	"github.com/hark-events/hark/ent/eventsubscription"
 	"github.com/hark-events/hark/store"
 )
 
 // Update changes what in sets. Attempts that are under way end as they began;
 // later ones are made as the subscription says now.
 func (s *Service) Update(ctx context.Context, id hark.ID, in UpdateEventSubscriptionInput) (*ent.EventSubscription, error) {
-	row, err := s.row(ctx, hark.ManageSubscriptions, id)
-	if err != nil {
-		return nil, err
-	}
 	if in.Auth != nil && in.Auth.credentials() == nil {
-		return nil, hark.BadInput("input.auth", "give exactly one of basic, oauth2, jwt and apiKey")
+		return nil, errAuth()
 	}
-	o := &order{EventSubscription: row}
-	for _, d := range row.Edges.EventDefinitions {
-		o.definitions = append(o.definitions, d.ID)
-	}
-	wasActive := row.Active
-	o.change(in)
-	if err := s.check(o); err != nil {
-		return nil, err
-	}
-	err = s.change(ctx, "updateEventSubscription", id, row.ProjectID, func(tx *ent.Tx) error {
+	row, err := s.edit(ctx, "updateEventSubscription", id, func(tx *ent.Tx, row *ent.EventSubscription) error {
+		o := &order{EventSubscription: row}
+		for _, d := range row.Edges.EventDefinitions {
+			o.definitions = append(o.definitions, d.ID)
+		}
+		wasActive := row.Active
+		o.change(in)
+		if err := s.check(o); err != nil {
+			return err
+		}
 		if err := s.checkRelations(ctx, tx, o); err != nil {
 			return err
 		}
@@ -39,7 +34,7 @@ func (s *Service) Update(ctx context.Context, id hark.ID, in UpdateEventSubscrip
 		}
 		switch {
 		case wasActive && !o.Active:
-			return s.hold(ctx, tx, o.EventSubscription)
+			return store.Hold(ctx, tx, id)
 		case !wasActive && o.Active:
 			return s.unhold(ctx, tx, id, hark.Deliver)
 		}
@@ -49,21 +44,31 @@ func (s *Service) Update(ctx context.Context, id hark.ID, in UpdateEventSubscrip
 		return nil, err
 	}
 	s.conf.Wake()
-	return s.again(ctx, id)
+	return row, nil
 }
 
 func (s *Service) write(ctx context.Context, tx *ent.Tx, o *order) error {
 	u := tx.EventSubscription.UpdateOneID(o.ID).AddVersion(1).
 		SetSubscriberService(o.SubscriberService).SetDeliveryEndpoint(o.DeliveryEndpoint).SetCallbackProtocol(o.CallbackProtocol).
-		ClearRequestMethod().ClearSoapVersion().SetActive(o.Active).SetPayloadType(o.PayloadType).
+		SetActive(o.Active).SetPayloadType(o.PayloadType).
 		SetConditions(notNil(o.Conditions)).SetScheduleSeconds(notNil(o.ScheduleSeconds)).SetTimeoutSeconds(o.TimeoutSeconds).
-		SetNillableMaxPerSecond(o.MaxPerSecond).SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).
+		SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).
 		SetSignature(o.Signature).ClearEventDefinitions().AddEventDefinitionIDs(o.definitions...)
+	// Clear and Set of one column are two assignments, which PostgreSQL refuses.
 	if o.RequestMethod != nil {
 		u.SetRequestMethod(*o.RequestMethod)
+	} else {
+		u.ClearRequestMethod()
 	}
 	if o.SoapVersion != nil {
 		u.SetSoapVersion(*o.SoapVersion)
+	} else {
+		u.ClearSoapVersion()
+	}
+	if o.MaxPerSecond != nil {
+		u.SetMaxPerSecond(*o.MaxPerSecond)
+	} else {
+		u.ClearMaxPerSecond()
 	}
 	if o.credentials != nil {
 		sealed, err := s.store.SealCredentials(o.ID, *o.credentials)
@@ -75,35 +80,39 @@ func (s *Service) write(ctx context.Context, tx *ent.Tx, o *order) error {
 	return u.Exec(ctx)
 }
 
-// Pause stops the deliveries of a subscription. What is matched meanwhile is
-// held, or discarded if it does not hold while paused.
+// Pause stops the attempts at deliveries of a subscription: what waits is held.
+// What is matched meanwhile is held too, or discarded if the subscription does
+// not hold while paused.
 func (s *Service) Pause(ctx context.Context, id hark.ID) (*ent.EventSubscription, error) {
-	row, err := s.row(ctx, hark.ManageSubscriptions, id)
-	if err != nil {
-		return nil, err
-	}
-	err = s.change(ctx, "pauseEventSubscription", id, row.ProjectID, func(tx *ent.Tx) error {
-		n, err := tx.EventSubscription.Update().Where(eventsubscription.ID(id), eventsubscription.Active(true)).
-			SetActive(false).AddVersion(1).Save(ctx)
-		if err != nil || n == 0 { // no row: paused already
+	return s.edit(ctx, "pauseEventSubscription", id, func(tx *ent.Tx, row *ent.EventSubscription) error {
+		if !row.Active {
+			return errSame
+		}
+		if err := row.Update().SetActive(false).AddVersion(1).Exec(ctx); err != nil {
 			return err
 		}
-		return s.hold(ctx, tx, row)
+		return store.Hold(ctx, tx, id)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return s.again(ctx, id)
 }
 
 // Resume lets deliveries go on, and enables a subscription that was disabled.
+// Cut short, a resume that discards the backlog has dropped the oldest of it,
+// and the subscription is still paused.
 func (s *Service) Resume(ctx context.Context, id hark.ID, backlog hark.Backlog) (*ent.EventSubscription, error) {
 	row, err := s.row(ctx, hark.ManageSubscriptions, id)
-	if err != nil {
-		return nil, err
+	if err != nil || row.Active {
+		return row, err
 	}
-	err = s.change(ctx, "resumeEventSubscription", id, row.ProjectID, func(tx *ent.Tx) error {
-		if err := tx.EventSubscription.UpdateOneID(id).SetActive(true).AddVersion(1).Exec(ctx); err != nil {
+	if backlog == hark.Discard { // there may be a million: first most of it, outside of the transaction
+		if err := s.store.DiscardBacklog(ctx, id, backlogDiscarded); err != nil {
+			return nil, err
+		}
+	}
+	row, err = s.edit(ctx, "resumeEventSubscription", id, func(tx *ent.Tx, row *ent.EventSubscription) error {
+		if row.Active {
+			return errSame
+		}
+		if err := row.Update().SetActive(true).AddVersion(1).Exec(ctx); err != nil {
 			return err
 		}
 		return s.unhold(ctx, tx, id, backlog)
@@ -112,16 +121,11 @@ func (s *Service) Resume(ctx context.Context, id hark.ID, backlog hark.Backlog) 
 		return nil, err
 	}
 	s.conf.Wake()
-	return s.again(ctx, id)
+	return row, nil
 }
 
-// hold stops what waits when a subscription pauses.
-func (s *Service) hold(ctx context.Context, tx *ent.Tx, row *ent.EventSubscription) error {
-	if err := store.Hold(ctx, tx, row.ID); err != nil || row.HoldWhilePaused {
-		return err
-	}
-	return store.DiscardHeld(ctx, tx, row.ID, "paused")
-}
+// backlogDiscarded is why deliveries were dropped when a subscription resumed.
+const backlogDiscarded = "backlog discarded"
 
 // unhold lets go what was held, and forgets that the subscription was disabled.
 func (s *Service) unhold(ctx context.Context, tx *ent.Tx, id hark.ID, backlog hark.Backlog) error {
@@ -129,7 +133,7 @@ func (s *Service) unhold(ctx context.Context, tx *ent.Tx, id hark.ID, backlog ha
 		return err
 	}
 	if backlog == hark.Discard {
-		return store.DiscardHeld(ctx, tx, id, "backlog discarded")
+		return store.DiscardHeld(ctx, tx, id, backlogDiscarded)
 	}
 	return store.Unhold(ctx, tx, id)
 }
@@ -142,24 +146,15 @@ func (s *Service) RotateSigningSecret(ctx context.Context, id hark.ID, graceSeco
 	if graceSeconds < 0 || graceSeconds > maxGrace {
 		return nil, "", 0, hark.BadInput("graceSeconds", "graceSeconds is between 0 and %d", maxGrace)
 	}
-	row, err := s.row(ctx, hark.ManageSubscriptions, id)
-	if err != nil {
-		return nil, "", 0, err
-	}
 	secret, until := delivery.NewSigningSecret(), hark.Now().Add(time.Duration(graceSeconds)*time.Second)
-	err = s.change(ctx, "rotateSigningSecret", id, row.ProjectID, func(tx *ent.Tx) error {
-		current, err := tx.EventSubscription.Get(ctx, id)
-		if err != nil {
-			return err
-		}
-		return current.Update().AddVersion(1).SetPreviousSecret(current.SigningSecret).SetPreviousUntil(until).
+	row, err := s.edit(ctx, "rotateSigningSecret", id, func(_ *ent.Tx, row *ent.EventSubscription) error {
+		return row.Update().AddVersion(1).SetPreviousSecret(row.SigningSecret).SetPreviousUntil(until).
 			SetSigningSecret(s.store.Seal(id, secret)).Exec(ctx)
 	})
 	if err != nil {
 		return nil, "", 0, err
 	}
-	row, err = s.again(ctx, id)
-	return row, secret, until, err
+	return row, secret, until, nil
 }
 
 // Delete removes a subscription, its deliveries and their attempts.
@@ -171,6 +166,10 @@ func (s *Service) Delete(ctx context.Context, id hark.ID) error {
 	// The deliveries are out of sight with their subscription; retention takes
 	// them in small batches, since there may be a million.
 	return s.change(ctx, "deleteEventSubscription", id, row.ProjectID, func(tx *ent.Tx) error {
-		return tx.EventSubscription.DeleteOneID(id).Exec(ctx)
+		err := tx.EventSubscription.DeleteOneID(id).Exec(ctx)
+		if ent.IsNotFound(err) { // somebody else was faster
+			return errNone
+		}
+		return err
 	})
 }

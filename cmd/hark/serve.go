@@ -88,7 +88,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may),
 		Publisher: events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: c.Retention, Starter: starter, Observe: metrics.Commit}),
 		Listener:  listener, Store: st,
-		Subscriptions: subscriptions.New(st, may, drivers, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake}),
+		Subscriptions: subscriptions.New(st, may, drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake}),
 	}
 	srv := server.New(server.Config{
 		Schema: graph.NewExecutableSchema(graph.Config{Resolvers: resolver, Complexity: operation.Complexity()}),
