@@ -2,8 +2,12 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +33,20 @@ func until(t *testing.T, what string, holds func(context.Context) bool) {
 			t.Fatalf("waited %v: %s", patience, what)
 		}
 	}
+}
+
+// listeners waits until n streams are open at a hark.
+func listeners(t *testing.T, addr string, n int) {
+	t.Helper()
+	until(t, fmt.Sprintf("there are not %d streams", n), func(ctx context.Context) bool {
+		resp, err := testkit.Client{URL: "http://" + addr}.Request(ctx, http.MethodGet, "/metrics", nil)
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		return err == nil && strings.Contains(string(text), fmt.Sprintf("\nhark_stream_readers %d\n", n))
+	})
 }
 
 // artifacts is a new folder for what a test leaves to be looked at. Scripts in

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hark-events/hark/internal/testkit"
 )
 
 // A walk is what a reader of the README copies: its fenced blocks that are
@@ -24,6 +22,7 @@ type walk struct {
 	blocks map[string]string
 	used   map[string]bool
 	env    []string
+	addr   string // of hark
 	dir    string // where the reader's files are
 }
 
@@ -44,7 +43,7 @@ func newWalk(t *testing.T) *walk {
 		t.Fatal(err)
 	}
 	ports := strings.NewReplacer("127.0.0.1:8080", addr, "127.0.0.1:9000", receiver, "listen(9000,", "listen("+port+",")
-	w := &walk{t: t, blocks: map[string]string{}, used: map[string]bool{}, dir: dir}
+	w := &walk{t: t, blocks: map[string]string{}, used: map[string]bool{}, addr: addr, dir: dir}
 	for _, m := range walkBlock.FindAllSubmatch(text, -1) {
 		w.blocks[string(m[1])] = ports.Replace(string(m[2]))
 	}
@@ -111,22 +110,6 @@ func (w *walk) script(file, name string) *terminal {
 	return open(w.t, name, cmd)
 }
 
-// listeners waits until so many streams are open.
-func (w *walk) listeners(n string) {
-	w.t.Helper()
-	c := testkit.Client{URL: "http://" + strings.TrimPrefix(w.env[len(w.env)-2], "HARK_ADDR=")}
-	until(w.t, "there are not "+n+" streams", func(ctx context.Context) bool {
-		resp, err := c.Request(ctx, "GET", "/metrics", nil)
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		var b bytes.Buffer
-		_, err = b.ReadFrom(resp.Body)
-		return err == nil && strings.Contains(b.String(), "\nhark_stream_readers "+n+"\n")
-	})
-}
-
 // TestReadme takes the README's first walk, in its order.
 func TestReadme(t *testing.T) {
 	t.Parallel()
@@ -135,7 +118,7 @@ func TestReadme(t *testing.T) {
 	w.open("serve").shows("playground  http://", 1)
 
 	listen := w.open("listen")
-	w.listeners("1")
+	listeners(t, w.addr, 1)
 	if answer := w.run("publish"); !strings.Contains(answer, `"sequence":1`) {
 		t.Fatalf("the first publish answers %s", answer)
 	}
@@ -159,7 +142,7 @@ func TestReadme(t *testing.T) {
 
 	node := w.script("listen.mjs", "node")
 	tail := w.open("tail")
-	w.listeners("3")
+	listeners(t, w.addr, 3)
 	if answer := w.run("pipe"); !strings.Contains(answer, `"sequence":3`) {
 		t.Fatalf("hark publish prints %s", answer)
 	}
