@@ -20,7 +20,9 @@ const maxSchema = 64 << 10
 // files or call hosts.
 type noLoader struct{}
 
-func (noLoader) Load(string) (any, error) { return nil, errors.New("references out of the schema are not followed") }
+func (noLoader) Load(string) (any, error) {
+	return nil, errors.New("references out of the schema are not followed")
+}
 
 // compileSchema compiles a JSON Schema (2020-12 unless it names another draft).
 func compileSchema(text hark.JSON) (*jsonschema.Schema, error) {
