@@ -27,7 +27,7 @@ func (c Cursor) String() string {
 
 // ParseCursor reads a cursor that String made for an event of project, else BAD_USER_INPUT.
 func ParseCursor(project ID, s string) (Cursor, error) {
-	bad := Errorf(BadUserInput, "the cursor is none of this project's: give back an event's cursor as it came")
+	bad := BadInput("after", "the cursor is none of this project's: give back an event's cursor as it came")
 	if len(s) > 22 {
 		return Cursor{}, bad
 	}

@@ -2,6 +2,8 @@ package resolvers
 
 import (
 	"context"
+	"errors"
+	"strings"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
@@ -25,7 +27,7 @@ func (r queryResolver) Event(ctx context.Context, id hark.ID) (*hark.Event, erro
 func (r queryResolver) Events(ctx context.Context, filter hark.ProjectEventsFilter, first *int, after *string) (*graph.EventConnection, error) {
 	p, err := r.Log.List(ctx, value(filter.ProjectID), filter.Register, first, after)
 	if err != nil {
-		return nil, err
+		return nil, inFilter(err)
 	}
 	info := &graph.PageInfo{HasNextPage: p.More, HasPreviousPage: after != nil}
 	if len(p.Events) > 0 {
@@ -54,9 +56,19 @@ func (r subscriptionResolver) ProjectEvents(ctx context.Context, filter hark.Pro
 	}
 	reader, err := r.Listener.Open(ctx, value(filter.ProjectID), filter.Register, after)
 	if err != nil {
-		return nil, err
+		return nil, inFilter(err)
 	}
 	return feed.Bind(reader), nil
+}
+
+// inFilter says of an error about registrations where they stand in GraphQL.
+func inFilter(err error) error {
+	if e, ok := errors.AsType[*hark.Error](err); ok && strings.HasPrefix(e.Field, "register") {
+		located := *e
+		located.Field = "filter." + e.Field
+		return &located
+	}
+	return err
 }
 
 func (r eventResolver) Definition(ctx context.Context, e *hark.Event) (*ent.EventDefinition, error) {
