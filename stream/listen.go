@@ -37,11 +37,11 @@ func (l *Listener) Open(ctx context.Context, project hark.ID, register []hark.Re
 	if project.IsZero() {
 		project = l.fallback
 	}
-	allows, err := l.authority.Subscribable(ctx, project, register)
+	filter, err := pattern.CompileFilter(register)
 	if err != nil {
 		return nil, err
 	}
-	filter, err := pattern.CompileFilter(register)
+	allows, err := l.authority.Subscribable(ctx, project, register)
 	if err != nil {
 		return nil, err
 	}
