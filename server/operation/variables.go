@@ -14,45 +14,66 @@ import (
 // scalar stays json.RawMessage, byte for byte; everything else becomes what
 // gqlgen expects. What is wrong is BAD_USER_INPUT with the path at fault.
 func decodeVariables(schema *ast.Schema, op *ast.OperationDefinition, raw json.RawMessage) (map[string]any, error) {
-	given, err := decodeObject("", raw)
-	if err != nil {
-		return nil, err
-	}
-	vars := make(map[string]any, len(given))
-	for _, def := range op.VariableDefinitions {
-		v, ok := given[def.Variable]
-		if !ok {
-			if def.DefaultValue == nil && def.Type.NonNull {
-				return nil, hark.BadInput(def.Variable, "the variable $%s is required", def.Variable)
-			}
-			continue
+	vars := make(map[string]any, len(op.VariableDefinitions))
+	if raw = bytes.TrimSpace(raw); len(raw) > 0 && string(raw) != "null" {
+		if raw[0] != '{' || !json.Valid(raw) {
+			return nil, hark.BadInput("variables", "variables must be a JSON object")
 		}
-		if vars[def.Variable], err = decode(schema, def.Type, def.Variable, v); err != nil {
-			return nil, err
+		for name, v := range members(raw) {
+			def := op.VariableDefinitions.ForName(name)
+			if def == nil {
+				continue
+			}
+			var err error
+			if vars[name], err = decode(schema, def.Type, &place{name: name}, v); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, def := range op.VariableDefinitions {
+		if _, ok := vars[def.Variable]; !ok && def.DefaultValue == nil && def.Type.NonNull {
+			return nil, hark.BadInput(def.Variable, "the variable $%s is required", def.Variable)
 		}
 	}
 	return vars, nil
 }
 
-func decode(schema *ast.Schema, t *ast.Type, path string, raw json.RawMessage) (any, error) {
-	raw = bytes.TrimSpace(raw)
+// A place is where a value is in the variables. It is written out for errors only.
+type place struct {
+	within *place
+	name   string
+}
+
+func (p *place) String() string {
+	if p.within == nil {
+		return p.name
+	}
+	return p.within.String() + "." + p.name
+}
+
+func (p *place) bad(format string, args ...any) error {
+	path := p.String()
+	return hark.BadInput(path, "%s "+format, append([]any{path}, args...)...)
+}
+
+func decode(schema *ast.Schema, t *ast.Type, at *place, raw json.RawMessage) (any, error) {
 	if string(raw) == "null" {
 		if t.NonNull {
-			return nil, hark.BadInput(path, "%s must not be null", path)
+			return nil, at.bad("must not be null")
 		}
 		return nil, nil
 	}
 	if t.Elem != nil {
-		return decodeList(schema, t, path, raw)
+		return decodeList(schema, t, at, raw)
 	}
 	def := schema.Types[t.NamedType]
 	switch {
 	case def.Kind == ast.InputObject:
-		return decodeInput(schema, def, path, raw)
+		return decodeInput(schema, def, at, raw)
 	case def.Kind == ast.Enum:
 		s, ok := decodeAny(raw).(string)
 		if !ok || def.EnumValues.ForName(s) == nil {
-			return nil, hark.BadInput(path, "%s is none of the values of %s", path, def.Name)
+			return nil, at.bad("is none of the values of %s", def.Name)
 		}
 		return s, nil
 	case def.Name == jsonScalar:
@@ -60,52 +81,54 @@ func decode(schema *ast.Schema, t *ast.Type, path string, raw json.RawMessage) (
 	}
 	v := decodeAny(raw)
 	if !scalarFits(def.Name, v) {
-		return nil, hark.BadInput(path, "%s must be of type %s", path, def.Name)
+		return nil, at.bad("must be of type %s", def.Name)
 	}
 	return v, nil
 }
 
 // decodeList makes a list of a single value too, as the specification wants.
 // It does so itself: the validator would take a RawMessage's bytes for items.
-func decodeList(schema *ast.Schema, t *ast.Type, path string, raw json.RawMessage) (any, error) {
-	items := []json.RawMessage{raw}
-	if raw[0] == '[' {
-		if err := json.Unmarshal(raw, &items); err != nil {
-			return nil, hark.BadInput(path, "%s is no JSON", path)
-		}
+func decodeList(schema *ast.Schema, t *ast.Type, at *place, raw json.RawMessage) (any, error) {
+	list := []any{}
+	add := func(item json.RawMessage) error {
+		v, err := decode(schema, t.Elem, &place{at, strconv.Itoa(len(list))}, item)
+		list = append(list, v)
+		return err
 	}
-	list := make([]any, len(items))
-	for i, item := range items {
-		var err error
-		if list[i], err = decode(schema, t.Elem, path+"."+strconv.Itoa(i), item); err != nil {
+	if raw[0] != '[' {
+		return list, add(raw)
+	}
+	for item := range items(raw) {
+		if err := add(item); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
 }
 
-func decodeInput(schema *ast.Schema, def *ast.Definition, path string, raw json.RawMessage) (any, error) {
-	given, err := decodeObject(path, raw)
-	if err != nil {
-		return nil, err
+func decodeInput(schema *ast.Schema, def *ast.Definition, at *place, raw json.RawMessage) (any, error) {
+	if raw[0] != '{' {
+		return nil, at.bad("must be an object")
 	}
-	input := make(map[string]any, len(given))
-	for name, v := range given {
+	input := make(map[string]any, len(def.Fields))
+	for name, v := range members(raw) {
+		at := &place{at, name}
 		field := def.Fields.ForName(name)
 		if field == nil {
-			return nil, hark.BadInput(path+"."+name, "%s has no field of that name", def.Name)
+			return nil, hark.BadInput(at.String(), "%s has no field of that name", def.Name)
 		}
-		if input[name], err = decode(schema, field.Type, path+"."+name, v); err != nil {
+		var err error
+		if input[name], err = decode(schema, field.Type, at, v); err != nil {
 			return nil, err
 		}
 	}
 	for _, field := range def.Fields {
-		if _, ok := given[field.Name]; !ok && field.Type.NonNull && field.DefaultValue == nil {
-			return nil, hark.BadInput(path+"."+field.Name, "%s is required", path+"."+field.Name)
+		if _, ok := input[field.Name]; !ok && field.Type.NonNull && field.DefaultValue == nil {
+			return nil, (&place{at, field.Name}).bad("is required")
 		}
 	}
 	if def.Directives.ForName("oneOf") != nil && !exactlyOne(input) {
-		return nil, hark.BadInput(path, "%s takes exactly one of its fields, and that not null", def.Name)
+		return nil, hark.BadInput(at.String(), "%s takes exactly one of its fields, and that not null", def.Name)
 	}
 	return input, nil
 }
@@ -117,29 +140,20 @@ func exactlyOne(input map[string]any) bool {
 	return false
 }
 
-// decodeObject reads an object's fields; missing and null give none.
-func decodeObject(path string, raw json.RawMessage) (map[string]json.RawMessage, error) {
-	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" && path == "" {
-		return nil, nil
-	}
-	var fields map[string]json.RawMessage
-	if raw[0] != '{' || json.Unmarshal(raw, &fields) != nil {
-		if path == "" {
-			return nil, hark.BadInput("variables", "variables must be a JSON object")
-		}
-		return nil, hark.BadInput(path, "%s must be an object", path)
-	}
-	return fields, nil
-}
-
-// decodeAny reads JSON that is known to be well-formed, its numbers as text.
+// decodeAny reads well-formed JSON, its numbers as text.
 func decodeAny(raw json.RawMessage) (v any) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if dec.Decode(&v) != nil {
-		return nil
+	switch raw[0] {
+	case '"':
+		return text(raw)
+	case '{', '[':
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
+		_ = dec.Decode(&v) // it is well-formed
+		return v
+	case 't', 'f':
+		return raw[0] == 't'
 	}
-	return v
+	return json.Number(raw)
 }
 
 // scalarFits checks the built-in scalars as strictly as literals are; hark's own check themselves.
