@@ -33,11 +33,13 @@ type Vars map[string]any
 // Call runs a query or mutation and decodes its data into into, unless that is
 // nil. Of an answer with errors it gives the first, a *GraphQLError.
 func (c Client) Call(ctx context.Context, query string, vars Vars, into any) error {
-	body, err := json.Marshal(map[string]any{"query": query, "variables": vars})
-	if err != nil {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // a payload in vars goes out as it is
+	if err := enc.Encode(map[string]any{"query": query, "variables": vars}); err != nil {
 		return err
 	}
-	_, answer, err := c.Post(ctx, "/graphql", string(body))
+	_, answer, err := c.Post(ctx, "/graphql", body.String())
 	if err != nil {
 		return err
 	}
