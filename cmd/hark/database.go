@@ -25,7 +25,7 @@ func keyset(d config.Database, log *slog.Logger) (seal.Keyset, error) {
 	if d.EncryptionKeyset != "" {
 		keys, err := seal.ParseKeyset(d.EncryptionKeyset)
 		if err != nil {
-			return seal.Keyset{}, fmt.Errorf("--encryption-keyset (HARK_ENCRYPTION_KEYSET): %w", err)
+			return seal.Keyset{}, usageError{fmt.Errorf("--encryption-keyset (HARK_ENCRYPTION_KEYSET): %w", err)}
 		}
 		return keys, nil
 	}

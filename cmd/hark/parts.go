@@ -44,13 +44,15 @@ func (c *serveCmd) checks(st *store.Store, b pubsub.Broker) []server.Check {
 	return checks
 }
 
-// welcome tells where hark listens and, at the first start, the admin token:
-// on stderr, never in the log.
-func welcome(std stdio, log *slog.Logger, addr, token string) {
-	log.Info("listening", "addr", addr)
-	fmt.Fprintf(std.err, "\n  hark        http://%s\n  playground  http://%s/playground\n", addr, addr)
+// showToken shows the admin token of the first start: on stderr, never in the log.
+func showToken(std stdio, token string) {
 	if token != "" {
-		fmt.Fprintf(std.err, "  admin token %s\n              (made now and shown only once: keep it)\n", token)
+		fmt.Fprintf(std.err, "\n  admin token %s\n              (made now and shown only once: keep it)\n", token)
 	}
-	fmt.Fprintln(std.err)
+}
+
+// welcome tells where hark listens.
+func welcome(std stdio, log *slog.Logger, addr string) {
+	log.Info("listening", "addr", addr)
+	fmt.Fprintf(std.err, "\n  hark        http://%s\n  playground  http://%s/playground\n\n", addr, addr)
 }

@@ -50,14 +50,29 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 	return errors.Join(err, st.Close())
 }
 
+// listen opens the API's port; there is none without the role api.
+func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
+	if !c.Has("api") {
+		return nil, nil
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("--addr (HARK_ADDR): %w", err)
+	}
+	return ln, nil
+}
+
 // serve builds the house over an open database, runs it, and takes it down in
 // the order in which work flows: first what takes work in, then what does it,
 // at last what both stand on.
 func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy *egress.Policy, log *slog.Logger) error {
-	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL})
-	printed, err := acc.EnsureAdmin(ctx, c.adminToken())
+	// What may fail comes before what is started, or shown only once.
+	ln, err := c.listen(ctx)
 	if err != nil {
 		return err
+	}
+	if ln != nil {
+		defer func() { _ = ln.Close() }() // the server has closed it, if it got so far
 	}
 	broker, err := c.broker(log)
 	if err != nil {
@@ -68,6 +83,13 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 			log.Warn("the broker did not close well", "err", err)
 		}
 	}()
+
+	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL})
+	made, err := acc.EnsureAdmin(ctx, c.adminToken())
+	if err != nil {
+		return err
+	}
+	showToken(std, made.Reveal())
 
 	metrics := telemetry.New()
 	client := policy.Client(nil)
@@ -110,12 +132,8 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	if c.Has("worker") {
 		work.Go(func() error { return worker.Run(workCtx) })
 	}
-	if c.Has("api") {
-		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
-		if err != nil {
-			return usageError{fmt.Errorf("--addr (HARK_ADDR): %w", err)}
-		}
-		welcome(std, log, ln.Addr().String(), printed.Reveal())
+	if ln != nil {
+		welcome(std, log, ln.Addr().String())
 		work.Go(func() error { return srv.Serve(workCtx, ln) })
 	}
 	err = work.Wait()

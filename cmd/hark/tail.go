@@ -123,17 +123,18 @@ func (c *tailCmd) stream(ctx context.Context, cl client, project hark.ID, out io
 		if m.event != "next" {
 			continue
 		}
-		var a struct {
-			Data struct{ ProjectEvents json.RawMessage }
-			answer
-		}
+		var a answer
+		var data struct{ ProjectEvents json.RawMessage }
 		if err := json.Unmarshal(m.data, &a); err != nil {
+			return printed, fmt.Errorf("read an answer: %w", err)
+		}
+		if err := a.err(); err != nil {
+			return printed, err
+		}
+		if err := json.Unmarshal(a.Data, &data); err != nil {
 			return printed, fmt.Errorf("read an event: %w", err)
 		}
-		if len(a.Errors) > 0 {
-			return printed, a.Errors[0]
-		}
-		if err := printLine(out, a.Data.ProjectEvents); err != nil {
+		if err := printLine(out, data.ProjectEvents); err != nil {
 			return printed, outputError{err}
 		}
 		printed = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -88,6 +89,9 @@ func (s *Server) Validate() error {
 	}
 	if s.AdminToken != "" && len(s.AdminToken) < minToken {
 		return fmt.Errorf("--admin-token (HARK_ADMIN_TOKEN) has %d characters; at least %d are needed", len(s.AdminToken), minToken)
+	}
+	if _, port, err := net.SplitHostPort(s.Addr); err != nil || port == "" {
+		return errors.New("--addr (HARK_ADDR) is not HOST:PORT")
 	}
 	for _, d := range []struct {
 		name  string

@@ -63,7 +63,7 @@ func ParseKeyset(text string) (Keyset, error) {
 	}
 	list, ok := strings.CutPrefix(text, keysetPrefix)
 	if !ok {
-		return Keyset{}, fmt.Errorf("the keyset does not begin with %s: make one with hark keys new", keysetPrefix)
+		return Keyset{}, fmt.Errorf("the keyset does not begin with %s (hark keys new makes one)", keysetPrefix)
 	}
 	var keys []key
 	for part := range strings.SplitSeq(list, ",") {
