@@ -18,7 +18,7 @@ gen: ## write the generated code anew: ent, GraphQL, protobuf; needs no network
 	go run ./proto/protogen
 
 check: ## look for what the tests don't see: format, vet, staticcheck, vulnerabilities, stale generated code
-	@test -z "$$(go tool gofumpt -l . | tee /dev/stderr)" || { echo "the files above are not in the form of gofumpt: go tool gofumpt -w FILE"; exit 1; }
+	@files=$$(go tool gofumpt -l .); [ -z "$$files" ] || { echo "not in the form of gofumpt (go tool gofumpt -w FILE):"; echo "$$files"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 	tools/govulncheck
