@@ -67,7 +67,7 @@ func (s *Service) checkRelations(ctx context.Context, tx *ent.Tx, o *order) erro
 		return err
 	}
 	if n != len(o.definitions) {
-		return hark.BadInput("input.eventDefinitionIds", "an event definition of the list does not exist, or stands in it twice")
+		return errDefinitions()
 	}
 	if !o.Active || o.allowOverlap {
 		return nil
@@ -87,6 +87,10 @@ func (s *Service) checkRelations(ctx context.Context, tx *ent.Tx, o *order) erro
 		Code: hark.Conflict, Field: "input",
 		Message: "the active subscription " + other.String() + " brings some of these events to the same subscriber and endpoint: set allowOverlap to have both",
 	}
+}
+
+func errDefinitions() error {
+	return hark.BadInput("input.eventDefinitionIds", "an event definition of the list does not exist, or stands in it twice")
 }
 
 func notNil[T any](s []T) []T {

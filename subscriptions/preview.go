@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent/eventdefinition"
 	"github.com/hark-events/hark/events"
 	"github.com/hark-events/hark/store"
 )
@@ -54,6 +55,13 @@ func (s *Service) Preview(ctx context.Context, in CreateEventSubscriptionInput, 
 	o.ProjectID = project
 	if err := s.check(o); err != nil {
 		return nil, err
+	}
+	known, err := s.store.Ent().EventDefinition.Query().Where(eventdefinition.IDIn(o.definitions...), eventdefinition.DeletedAt(0)).Count(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if known != len(o.definitions) {
+		return nil, errDefinitions()
 	}
 	allows, err := s.authority.Permitted(ctx, hark.ReadEvents, project)
 	if err != nil {
