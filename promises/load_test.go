@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,7 +52,10 @@ func (l *load) waitFor(t *testing.T, n int) {
 
 func (l *load) work(ctx context.Context, t *testing.T, c testkit.Client, name string, w int) {
 	for i := 0; ctx.Err() == nil; i++ {
-		inputs := make([]testkit.Vars, 1+w%2*4)
+		inputs := make([]testkit.Vars, 1)
+		if w%2 == 1 {
+			inputs = make([]testkit.Vars, batch)
+		}
 		for j := range inputs {
 			text := fmt.Sprintf("%s-%d-%d", name, i, j)
 			inputs[j] = update(text)
@@ -68,6 +72,9 @@ func (l *load) work(ctx context.Context, t *testing.T, c testkit.Client, name st
 		}
 	}
 }
+
+// batch is how many events every second publisher sends at once.
+const batch = 5
 
 // try publishes inputs; ctx of the load must not cut it.
 func (l *load) try(t *testing.T, c testkit.Client, inputs []testkit.Vars, keyed bool) bool {
@@ -99,10 +106,19 @@ func (l *load) try(t *testing.T, c testkit.Client, inputs []testkit.Vars, keyed 
 // check compares what was answered with the log.
 func (l *load) check(t *testing.T, log []event) {
 	t.Helper()
-	at, keyed := make(map[string]int64), make(map[string]int)
+	at, keyed, batches := make(map[string]int64), make(map[string]int), make(map[string]int)
 	for _, e := range log {
 		at[e.ID] = e.Sequence
 		keyed[string(e.Payload)]++
+		// "client-worker-round-place"
+		if parts := strings.Split(string(e.Payload), "-"); len(parts) == 4 && strings.Contains("13", parts[1]) {
+			batches[strings.Join(parts[:3], "-")]++
+		}
+	}
+	for name, n := range batches {
+		if n != batch {
+			t.Errorf("%d events of the batch %s were stored, of %d", n, name, batch)
+		}
 	}
 	for id, sequence := range l.answered {
 		if at[id] != sequence {
