@@ -110,6 +110,9 @@ func (r identityResolver) Roles(ctx context.Context, i *ent.Identity) ([]*ent.Ro
 }
 
 func (r roleResolver) Project(ctx context.Context, role *ent.Role) (*ent.Project, error) {
+	if role.ProjectID == nil {
+		return nil, nil
+	}
 	return role.QueryProject().Only(ctx)
 }
 

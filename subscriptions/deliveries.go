@@ -120,24 +120,24 @@ func (s *Service) Attempts(ctx context.Context, d *ent.Delivery) ([]*ent.Deliver
 // Event loads the event of a delivery; FORBIDDEN or NOT_FOUND when the caller
 // may not read it. A test's sample says nothing that a caller might not know.
 func (s *Service) Event(ctx context.Context, d *ent.Delivery) (*hark.Event, error) {
-	found, err := s.store.Events(ctx, []hark.ID{d.EventID})
+	e, err := s.events.get(ctx, d.EventID)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
+	if e == nil {
 		return nil, hark.Errorf(hark.NotFound, "the event is no longer retained")
 	}
 	if d.Test {
-		return found[0], nil
+		return e, nil
 	}
 	allows, err := s.authority.Permitted(ctx, hark.ReadEvents, d.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	if !allows(found[0]) {
+	if !allows(e) {
 		return nil, hark.Errorf(hark.NotFound, "no such event")
 	}
-	return found[0], nil
+	return e, nil
 }
 
 // Retry makes a delivery due now, whatever became of it; CONFLICT while an

@@ -40,11 +40,13 @@ type Service struct {
 	drivers   delivery.Drivers
 	log       *slog.Logger
 	conf      Config
+	rows      *lookup[ent.EventSubscription] // with project and definitions
+	events    *lookup[hark.Event]
 }
 
 // New makes a Service. Drivers are asked what they could deliver.
 func New(st *store.Store, a Authority, d delivery.Drivers, log *slog.Logger, c Config) *Service {
-	return &Service{store: st, authority: a, drivers: d, log: log, conf: c}
+	return &Service{store: st, authority: a, drivers: d, log: log, conf: c, rows: rowLookup(st), events: eventLookup(st)}
 }
 
 var (
@@ -55,12 +57,12 @@ var (
 // row finds a subscription with its project and definitions, if the caller may
 // do a in its project, else NOT_FOUND or FORBIDDEN.
 func (s *Service) row(ctx context.Context, a hark.Action, id hark.ID) (*ent.EventSubscription, error) {
-	row, err := s.store.Ent().EventSubscription.Query().Where(eventsubscription.ID(id)).WithProject().WithEventDefinitions().Only(ctx)
-	if ent.IsNotFound(err) {
-		return nil, errNone
-	}
+	row, err := s.rows.get(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if row == nil {
+		return nil, errNone
 	}
 	if err := s.authority.Require(ctx, a, row.ProjectID); err != nil {
 		if e, ok := errors.AsType[*hark.Error](err); ok && e.Code == hark.NotFound {
@@ -112,8 +114,8 @@ func (s *Service) edit(ctx context.Context, action string, id hark.ID, f func(*e
 
 // again reads a subscription after a change.
 func (s *Service) again(ctx context.Context, id hark.ID) (*ent.EventSubscription, error) {
-	row, err := s.store.Ent().EventSubscription.Query().Where(eventsubscription.ID(id)).WithProject().WithEventDefinitions().Only(ctx)
-	if ent.IsNotFound(err) { // deleted since
+	row, err := s.rows.get(ctx, id)
+	if err == nil && row == nil { // deleted since
 		return nil, errNone
 	}
 	return row, err
