@@ -3,7 +3,7 @@
 .PHONY: help run gen check test race bench e2e migration console services
 
 # All that have tests but e2e, which needs Node and a browser.
-packages = $(shell go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /e2e$$)
+packages = go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /e2e$$
 generated = ent graph proto/hark ':!ent/schema'
 
 help: ## list the targets
@@ -27,10 +27,10 @@ check: ## look for what the tests don't see: format, vet, staticcheck, vulnerabi
 	@test -z "$$(git ls-files --others --exclude-standard -- $(generated))" || { echo "generated files are not committed"; exit 1; }
 
 test: services ## run the tests; installs redis-server and PostgreSQL if they are absent
-	@go test $(packages)
+	@packages=$$($(packages)) && go test $$packages
 
 race: services ## run the tests under the race detector
-	@go test -race $(packages)
+	@packages=$$($(packages)) && go test -race $$packages
 
 bench: ## measure hark against the limits of this machine; FLAGS="-only fan" and the like go to the program
 	go run ./bench $(FLAGS)
