@@ -151,11 +151,11 @@ func (c *Catalog) CheckRegistered(ctx context.Context, register []hark.Registrat
 }
 
 // define gives an event its definition, and checks the event against it.
-func (c *catalog) define(field string, e *hark.Event) error {
+func (c *catalog) define(e *hark.Event) error {
 	d := c.byKind[e.Kind]
 	if d == nil {
-		return hark.BadInput(field, "no event definition %s is registered: create it first", e.Kind)
+		return hark.Errorf(hark.BadUserInput, "no event definition %s is registered: create it first", e.Kind)
 	}
 	e.DefinitionID = d.ID
-	return d.validate(field+".payload", e.Payload)
+	return d.validate("payload", e.Payload)
 }

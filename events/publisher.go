@@ -131,8 +131,8 @@ func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*reque
 			}
 			permitted[project] = allows
 		}
-		if err := checkNew(fieldOf(i), in); err != nil {
-			return nil, err
+		if err := checkNew(in); err != nil {
+			return nil, inInput(i, err)
 		}
 		e := &hark.Event{
 			ProjectID: project, Kind: in.Kind, Environment: in.Environment, Path: in.Path, Payload: in.Payload,
@@ -142,9 +142,9 @@ func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*reque
 			return nil, hark.Errorf(hark.Forbidden, "the role does not permit to publish %s there", e.Kind)
 		}
 		r.Events[i] = e
-		revision, err := p.define(ctx, fieldOf(i), e)
+		revision, err := p.define(ctx, e)
 		if err != nil {
-			return nil, err
+			return nil, inInput(i, err)
 		}
 		r.revision = min(r.revision, revision)
 	}
@@ -154,16 +154,16 @@ func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*reque
 // define is catalog.define with this node's copy. An event that does not pass
 // is tried again with what the database has now: another node may have changed
 // the definitions.
-func (p *Publisher) define(ctx context.Context, field string, e *hark.Event) (revision int64, err error) {
+func (p *Publisher) define(ctx context.Context, e *hark.Event) (revision int64, err error) {
 	c := p.catalog.current.Load()
-	if err = c.define(field, e); err == nil {
+	if err = c.define(e); err == nil {
 		return c.revision, nil
 	}
 	if err := p.catalog.look(ctx); err != nil {
 		return 0, err
 	}
 	if now := p.catalog.current.Load(); now != c {
-		c, err = now, now.define(field, e)
+		c, err = now, now.define(e)
 	}
 	return c.revision, err
 }
@@ -252,8 +252,8 @@ func (m *matcher) Check(r *store.Append) error {
 		return nil
 	}
 	for i, e := range r.Events {
-		if err := c.define(fieldOf(i), e); err != nil {
-			return err
+		if err := c.define(e); err != nil {
+			return inInput(i, err)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -10,31 +11,31 @@ import (
 )
 
 // checkNew tells a person what is wrong with an event, apart from its
-// definition. field is the path of the event in the input.
-func checkNew(field string, e *hark.NewEvent) error {
+// definition.
+func checkNew(e *hark.NewEvent) error {
 	for _, part := range []struct{ name, value string }{
 		{"sourceService", e.SourceService}, {"resourceType", e.ResourceType}, {"operationType", e.OperationType},
 	} {
 		if !keyPart.MatchString(part.value) {
-			return hark.BadInput(field+"."+part.name, wrongPart, hark.MaxDefinitionKey)
+			return hark.BadInput(part.name, wrongPart, hark.MaxDefinitionKey)
 		}
 	}
 	for _, text := range []struct{ name, value string }{
 		{"environment", e.Environment}, {"actor", e.Actor}, {"idempotencyKey", e.IdempotencyKey},
 	} {
-		if err := hark.CheckText(field+"."+text.name, text.value, hark.MaxName); err != nil {
+		if err := hark.CheckText(text.name, text.value, hark.MaxName); err != nil {
 			return err
 		}
 	}
 	if e.Path != "" {
 		if !strings.HasPrefix(e.Path, "/") {
-			return hark.BadInput(field+".path", "a path starts with /")
+			return hark.BadInput("path", "a path starts with /")
 		}
-		if err := hark.CheckText(field+".path", e.Path, hark.MaxPath); err != nil {
+		if err := hark.CheckText("path", e.Path, hark.MaxPath); err != nil {
 			return err
 		}
 	}
-	return checkPayload(field+".payload", e.Payload)
+	return checkPayload("payload", e.Payload)
 }
 
 func checkPayload(field string, p hark.JSON) error {
@@ -49,5 +50,13 @@ func checkPayload(field string, p hark.JSON) error {
 	return nil
 }
 
-// fieldOf is the path of the i-th event of a publish.
-func fieldOf(i int) string { return fmt.Sprintf("input.%d", i) }
+// inInput tells where in the input of a publish the i-th event is wrong.
+func inInput(i int, err error) error {
+	e, ok := errors.AsType[*hark.Error](err)
+	if !ok {
+		return err
+	}
+	wrong := *e
+	wrong.Field = strings.TrimSuffix(fmt.Sprintf("input.%d.%s", i, e.Field), ".")
+	return &wrong
+}
