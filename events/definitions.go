@@ -113,10 +113,7 @@ func (d *Definitions) Update(ctx context.Context, id hark.ID, in EventDefinition
 		return nil, err
 	}
 	return d.change(ctx, in, func(tx *ent.Tx) (*ent.EventDefinition, error) {
-		if err := d.lock(ctx, tx, id); err != nil {
-			return nil, err
-		}
-		u := tx.EventDefinition.UpdateOneID(id).
+		u := tx.EventDefinition.UpdateOneID(id).Where(eventdefinition.DeletedAt(0)).
 			SetSourceService(in.SourceService).SetResourceType(in.ResourceType).SetOperationType(in.OperationType).
 			SetPayloadSchema(nullToNone(in.PayloadSchema))
 		// Clear and Set of one column are two assignments, which PostgreSQL refuses.
@@ -141,28 +138,18 @@ func (d *Definitions) Delete(ctx context.Context, id hark.ID) error {
 		return err
 	}
 	_, err := d.change(ctx, EventDefinitionInput{}, func(tx *ent.Tx) (*ent.EventDefinition, error) {
-		if err := d.lock(ctx, tx, id); err != nil {
-			return nil, err
-		}
-		n, err := tx.EventSubscription.Query().Where(eventsubscription.HasEventDefinitionsWith(eventdefinition.ID(id))).Count(ctx)
+		// The change comes first: it waits for those that begin to refer to the
+		// definition just now, and those that come later find none.
+		def, err := tx.EventDefinition.UpdateOneID(id).Where(eventdefinition.DeletedAt(0)).SetDeletedAt(hark.Now()).Save(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if n > 0 {
-			return nil, hark.Errorf(hark.Conflict, "%d subscriptions refer to the event definition: change or delete them first", n)
+		n, err := tx.EventSubscription.Query().Where(eventsubscription.HasEventDefinitionsWith(eventdefinition.ID(id))).Count(ctx)
+		if err == nil && n > 0 {
+			err = hark.Errorf(hark.Conflict, "%d subscriptions refer to the event definition: change or delete them first", n)
 		}
-		return tx.EventDefinition.UpdateOneID(id).SetDeletedAt(hark.Now()).Save(ctx)
+		return def, err
 	})
-	return err
-}
-
-// lock takes a definition's row, so that no subscription can begin to refer to
-// it meanwhile; NOT_FOUND unless there is such a definition.
-func (d *Definitions) lock(ctx context.Context, tx *ent.Tx, id hark.ID) error {
-	n, err := d.store.LockDefinitions(ctx, tx, []hark.ID{id})
-	if err == nil && n == 0 {
-		return hark.Errorf(hark.NotFound, "no such event definition")
-	}
 	return err
 }
 
@@ -176,6 +163,9 @@ func (d *Definitions) change(ctx context.Context, in EventDefinitionInput, f fun
 		def, err = f(tx)
 		return err
 	})
+	if ent.IsNotFound(err) {
+		return nil, hark.Errorf(hark.NotFound, "no such event definition")
+	}
 	if ent.IsConstraintError(err) {
 		kind := hark.Kind{SourceService: in.SourceService, ResourceType: in.ResourceType, OperationType: in.OperationType}
 		return nil, &hark.Error{Code: hark.Conflict, Field: "input", Message: "an event definition " + kind.String() + " exists already", Err: err}

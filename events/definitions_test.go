@@ -19,7 +19,7 @@ func TestDefinitionsLive(t *testing.T) {
 	testkit.Stores(t, func(t *testing.T, st *store.Store) {
 		ctx := t.Context()
 		n := newNode(t, st, events.Config{})
-		label, words := "a label", "Ein Ding"
+		label, words := strings.Repeat("ä", 255), strings.Repeat("ö", 4096) // characters, not bytes
 		in := thing(`{"type":"integer"}`)
 		in.EventType, in.Description = &label, &words
 		d, err := n.definitions.Create(ctx, in)

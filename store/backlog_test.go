@@ -150,7 +150,7 @@ func sample(t *testing.T, st *store.Store, sub hark.ID) *hark.Event {
 	t.Helper()
 	e := newEvent()
 	e.ID, e.PublishedAt, e.OccurredAt = hark.NewID(), hark.Now(), hark.Now()
-	if err := st.AppendSample(t.Context(), e); err != nil {
+	if err := st.Tx(t.Context(), func(tx *ent.Tx) error { return store.AppendSample(t.Context(), tx, e) }); err != nil {
 		t.Fatal(err)
 	}
 	err := st.Ent().Delivery.Create().SetID(hark.NewID()).SetProjectID(e.ProjectID).SetSubscriptionID(sub).SetEventID(e.ID).SetSequence(0).

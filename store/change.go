@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"entgo.io/ent/dialect"
+
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/ent/eventlog"
@@ -48,15 +50,23 @@ func (s *Store) Revision(ctx context.Context, kind string) (value int64, err err
 }
 
 // LockDefinitions takes the rows of event definitions until the end of tx, so
-// that none can be deleted meanwhile, and counts those that there are.
-func (s *Store) LockDefinitions(ctx context.Context, tx *ent.Tx, ids []hark.ID) (int, error) {
+// that none can be deleted meanwhile, and counts those that there are. Many may
+// have them at once; who deletes one waits for all.
+func (s *Store) LockDefinitions(ctx context.Context, tx *ent.Tx, ids []hark.ID) (n int, err error) {
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	res, err := tx.ExecContext(ctx, s.rebind("UPDATE event_definitions SET deleted_at = 0 WHERE deleted_at = 0 AND id IN ("+list(len(ids))+")"), anys(ids)...)
+	query := "SELECT id FROM event_definitions WHERE deleted_at = 0 AND id IN (" + list(len(ids)) + ") ORDER BY id"
+	if s.dialect == dialect.Postgres { // SQLite has the one writer
+		query += " FOR SHARE"
+	}
+	rows, err := tx.QueryContext(ctx, s.rebind(query), anys(ids)...)
 	if err != nil {
 		return 0, fmt.Errorf("lock the event definitions: %w", err)
 	}
-	n, err := res.RowsAffected()
-	return int(n), err
+	found, err := scanIDs(rows)
+	if err != nil {
+		return 0, fmt.Errorf("lock the event definitions: %w", err)
+	}
+	return len(found), nil
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
 )
 
 const (
@@ -107,11 +108,11 @@ func (s *Store) Events(ctx context.Context, ids []hark.ID) ([]*hark.Event, error
 	return scanEvents(rows, 0)
 }
 
-// AppendSample stores an event that is no part of the log: the sample of a
+// AppendSample stores in tx an event that is no part of the log: the sample of a
 // test. Its row has a negative sequence, which nobody reads as the log. It goes
 // with its delivery, whose next_attempt_at is TestDue.
-func (s *Store) AppendSample(ctx context.Context, e *hark.Event) error {
-	_, err := s.client.Event.Create().SetID(e.ID).SetProjectID(e.ProjectID).SetSequence(-1 - rand.Int64N(math.MaxInt64)).SetDefinitionID(e.DefinitionID).
+func AppendSample(ctx context.Context, tx *ent.Tx, e *hark.Event) error {
+	_, err := tx.Event.Create().SetID(e.ID).SetProjectID(e.ProjectID).SetSequence(-1 - rand.Int64N(math.MaxInt64)).SetDefinitionID(e.DefinitionID).
 		SetSourceService(e.SourceService).SetResourceType(e.ResourceType).SetOperationType(e.OperationType).
 		SetEnvironment(e.Environment).SetPath(e.Path).SetPayload(e.Payload).SetActor(e.Actor).
 		SetOccurredAt(e.OccurredAt).SetPublishedAt(e.PublishedAt).SetIdempotencyKey("").Save(ctx)

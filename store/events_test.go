@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/internal/testkit"
 	"github.com/hark-events/hark/store"
 )
@@ -93,7 +94,7 @@ func TestSamplesDoNotMeet(t *testing.T) {
 		for range 10 {
 			e := newEvent()
 			e.ID, e.PublishedAt, e.OccurredAt = hark.NewID(), at, at
-			if err := st.AppendSample(t.Context(), e); err != nil {
+			if err := st.Tx(t.Context(), func(tx *ent.Tx) error { return store.AppendSample(t.Context(), tx, e) }); err != nil {
 				t.Fatal(err)
 			}
 			if got, err := st.Events(t.Context(), []hark.ID{e.ID, hark.NewID()}); err != nil || len(got) != 1 || got[0].Sequence != 0 {

@@ -215,6 +215,13 @@ func (h *postgresHot) record(ctx context.Context, outcomes []*hark.Attempt, now 
 		}
 	}
 	batch := new(pgx.Batch)
+	// Subscriptions come before deliveries, as in a pause: in the other order the two could deadlock.
+	if len(failing) > 0 {
+		batch.Queue(postgresFailing, int64(now), failing)
+	}
+	if len(healthy) > 0 {
+		batch.Queue(postgresHealthy, healthy)
+	}
 	batch.Queue(postgresRecord,
 		each(outcomes, func(a *hark.Attempt) [16]byte { return a.Delivery.ID }),
 		each(outcomes, func(a *hark.Attempt) [16]byte { return a.Delivery.SubscriptionID }),
@@ -228,12 +235,6 @@ func (h *postgresHot) record(ctx context.Context, outcomes []*hark.Attempt, now 
 		each(outcomes, func(a *hark.Attempt) int { return a.StatusCode }),
 		each(outcomes, func(a *hark.Attempt) string { return a.ResponseBody }),
 		int64(now))
-	if len(failing) > 0 {
-		batch.Queue(postgresFailing, int64(now), failing)
-	}
-	if len(healthy) > 0 {
-		batch.Queue(postgresHealthy, healthy)
-	}
 	return h.pool.SendBatch(ctx, batch).Close() // one implicit transaction
 }
 

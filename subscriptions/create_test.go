@@ -128,6 +128,7 @@ func TestCreateFillsIn(t *testing.T) {
 		if row.CreatedAt != row.UpdatedAt || len(row.Edges.EventDefinitions) != 1 || row.Edges.Project == nil {
 			t.Errorf("%+v", row)
 		}
+		n.subscribe(t, func(in *subscriptions.CreateEventSubscriptionInput) { in.SubscriberService = strings.Repeat("ä", 255) }) // characters, not bytes
 		for p, want := range map[hark.CallbackProtocol]string{hark.SOAP: "XML V1_1", hark.GRPC: "PROTOBUF <nil>", hark.WebSocket: "JSON <nil>"} {
 			row := n.subscribe(t, func(in *subscriptions.CreateEventSubscriptionInput) {
 				in.CallbackProtocol = p

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
+	"github.com/hark-events/hark/store"
 )
 
 // samplePayload is what a test sends.
@@ -26,13 +27,13 @@ func (s *Service) Test(ctx context.Context, id hark.ID) (*ent.Delivery, error) {
 		Kind:    hark.Kind{SourceService: definition.SourceService, ResourceType: definition.ResourceType, OperationType: definition.OperationType},
 		Payload: hark.JSON(samplePayload), Actor: "hark", OccurredAt: now, PublishedAt: now,
 	}
-	if err := s.store.AppendSample(ctx, e); err != nil {
-		return nil, err
-	}
 	d := hark.NewID()
 	err = s.store.Tx(ctx, func(tx *ent.Tx) error {
+		if err := store.AppendSample(ctx, tx, e); err != nil {
+			return err
+		}
 		if err := tx.Delivery.Create().SetID(d).SetProjectID(row.ProjectID).SetSubscriptionID(id).SetEventID(e.ID).SetSequence(0).
-			SetStatus(hark.Pending).SetTest(true).SetNextAttemptAt(1).SetCreatedAt(now).SetUpdatedAt(now).Exec(ctx); err != nil {
+			SetStatus(hark.Pending).SetTest(true).SetNextAttemptAt(store.TestDue).SetCreatedAt(now).SetUpdatedAt(now).Exec(ctx); err != nil {
 			return err
 		}
 		return s.authority.Audit(ctx, tx, "testEventSubscription", id.String(), row.ProjectID)

@@ -20,11 +20,11 @@ func (EventDefinition) Mixin() []ent.Mixin { return []ent.Mixin{ID{}, Times{}} }
 // Fields of EventDefinition.
 func (EventDefinition) Fields() []ent.Field {
 	return []ent.Field{
-		field.String("source_service").NotEmpty().MaxLen(hark.MaxDefinitionKey),
-		field.String("resource_type").NotEmpty().MaxLen(hark.MaxDefinitionKey),
-		field.String("operation_type").NotEmpty().MaxLen(hark.MaxDefinitionKey),
-		field.String("event_type").Optional().Nillable().MaxLen(hark.MaxName),
-		field.String("description").Optional().Nillable().MaxLen(4096),
+		field.String("source_service").NotEmpty().MaxRuneLen(hark.MaxDefinitionKey),
+		field.String("resource_type").NotEmpty().MaxRuneLen(hark.MaxDefinitionKey),
+		field.String("operation_type").NotEmpty().MaxRuneLen(hark.MaxDefinitionKey),
+		field.String("event_type").Optional().Nillable().MaxRuneLen(hark.MaxName),
+		field.String("description").Optional().Nillable().MaxRuneLen(4096),
 		field.Bytes("payload_schema").GoType(hark.JSON(nil)).Optional().MaxLen(64 << 10),
 		field.Int64("deleted_at").GoType(hark.Time(0)).Default(0),
 	}

@@ -21,8 +21,8 @@ func (EventSubscription) Fields() []ent.Field {
 	return []ent.Field{
 		field.UUID("project_id", hark.ID{}).Immutable(),
 		field.UUID("owner_id", hark.ID{}).Immutable().Comment("The identity that created it."),
-		field.String("subscriber_service").NotEmpty().MaxLen(hark.MaxName),
-		field.String("delivery_endpoint").NotEmpty().MaxLen(hark.MaxEndpoint),
+		field.String("subscriber_service").NotEmpty().MaxRuneLen(hark.MaxName),
+		field.String("delivery_endpoint").NotEmpty().MaxRuneLen(hark.MaxEndpoint),
 		field.String("callback_protocol").GoType(hark.CallbackProtocol("")),
 		field.String("request_method").GoType(hark.RequestMethod("")).Optional().Nillable(),
 		field.String("soap_version").GoType(hark.SOAPVersion("")).Optional().Nillable(),

@@ -17,7 +17,7 @@ func (Identity) Mixin() []ent.Mixin { return []ent.Mixin{ID{}} }
 // Fields of Identity.
 func (Identity) Fields() []ent.Field {
 	return []ent.Field{
-		field.String("name").NotEmpty().MaxLen(hark.MaxName),
+		field.String("name").NotEmpty().MaxRuneLen(hark.MaxName),
 		field.Int64("created_at").GoType(hark.Time(0)).DefaultFunc(hark.Now).Immutable(),
 		field.Int64("last_used_at").GoType(hark.Time(0)).Default(0),
 	}

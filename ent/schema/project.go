@@ -16,8 +16,8 @@ func (Project) Mixin() []ent.Mixin { return []ent.Mixin{ID{}} }
 // Fields of Project.
 func (Project) Fields() []ent.Field {
 	return []ent.Field{
-		field.String("slug").Unique().MaxLen(64).Immutable(),
-		field.String("name").NotEmpty().MaxLen(hark.MaxName),
+		field.String("slug").Unique().MaxRuneLen(64).Immutable(),
+		field.String("name").NotEmpty().MaxRuneLen(hark.MaxName),
 		field.Int64("created_at").GoType(hark.Time(0)).DefaultFunc(hark.Now).Immutable(),
 	}
 }

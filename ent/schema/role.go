@@ -19,7 +19,7 @@ func (Role) Mixin() []ent.Mixin { return []ent.Mixin{ID{}} }
 // Fields of Role.
 func (Role) Fields() []ent.Field {
 	return []ent.Field{
-		field.String("name").NotEmpty().MaxLen(hark.MaxName),
+		field.String("name").NotEmpty().MaxRuneLen(hark.MaxName),
 		field.UUID("project_id", hark.ID{}).Optional().Nillable().Immutable(),
 		field.JSON("rules", []*hark.Rule{}),
 		field.Bool("built_in").Default(false).Immutable(),
