@@ -31,6 +31,11 @@ func refuse(status int, format string, args ...any) *refusal {
 
 // fromURL reads the request of a GET.
 func fromURL(q url.Values) (operation.Request, *refusal) {
+	for _, name := range []string{"variables", "extensions"} {
+		if raw := q.Get(name); raw != "" && !json.Valid([]byte(raw)) {
+			return operation.Request{}, refuse(http.StatusBadRequest, "%s must be a JSON object", name)
+		}
+	}
 	return check(operation.Request{
 		Query: q.Get("query"), OperationName: q.Get("operationName"),
 		Variables: json.RawMessage(q.Get("variables")), Extensions: json.RawMessage(q.Get("extensions")),
@@ -78,7 +83,7 @@ func fromBody(w http.ResponseWriter, r *http.Request) (req operation.Request, _ 
 // check refuses what is no request, whatever a schema says of it.
 func check(req operation.Request) (operation.Request, *refusal) {
 	for name, raw := range map[string]json.RawMessage{"variables": req.Variables, "extensions": req.Extensions} {
-		if len(raw) > 0 && (!json.Valid(raw) || !isObject(raw) && string(bytes.TrimSpace(raw)) != "null") {
+		if len(raw) > 0 && !isObject(raw) && string(bytes.TrimSpace(raw)) != "null" {
 			return req, refuse(http.StatusBadRequest, "%s must be a JSON object", name)
 		}
 	}
