@@ -3625,7 +3625,7 @@ type Mutation {
     graceSeconds: Int! = 86400
   ): RotateSigningSecretPayload!
 
-  "Makes one delivery due now, whatever became of it (MANAGE_DELIVERIES); its earlier attempts stay on record. CONFLICT while an attempt is under way."
+  "Makes one delivery due now, whatever became of it (MANAGE_DELIVERIES); its earlier attempts stay on record and count: one that has used up its retryPolicy gets a single attempt. CONFLICT while an attempt is under way."
   retryDelivery(
     "Delivery.id; NOT_FOUND when there is none."
     id: UUID!
@@ -3635,7 +3635,7 @@ type Mutation {
     "Delivery.id; NOT_FOUND when there is none."
     id: UUID!
   ): Delivery!
-  "Makes many deliveries of one subscription anew (MANAGE_DELIVERIES), under their old ids."
+  "Makes many deliveries of one subscription anew (MANAGE_DELIVERIES), under their old ids, each as retryDelivery does. Works in batches, the oldest first: after an error, calling it again does the rest."
   replayDeliveries(
     "Which deliveries."
     input: ReplayDeliveriesInput!
