@@ -39,7 +39,7 @@ func saturated(ctx context.Context, b *bench) (r result, err error) {
 		rate, err := a.saturate(ctx, b.length, publish)
 		after := readUsage(s.pid)
 		r.value, r.noise = rate, after.noise(before)
-		r.detail = spent(cpuTime(s.pid)-busy, b.length, rate)
+		r.detail = after.spent(before, cpuTime(s.pid)-busy, rate)
 		return err
 	})
 }

@@ -45,9 +45,14 @@ func (u usage) noise(before usage) float64 {
 	return max(0, others.Seconds()/u.at.Sub(before.at).Seconds())
 }
 
-// spent says what hark used in a run of so many things a second.
-func spent(cpu, run time.Duration, rate float64) string {
-	return fmt.Sprintf("hark used %.2f cores, %.0f µs each", cpu.Seconds()/run.Seconds(), cpu.Seconds()*1e6/run.Seconds()/rate)
+// spent says what hark used in a run of so many things a second, and how many
+// a second the whole machine could do at that price, hark and its load together:
+// an estimate for a machine on which others are at work.
+func (u usage) spent(before usage, hark time.Duration, rate float64) string {
+	run := u.at.Sub(before.at).Seconds()
+	all := (u.ours - before.ours).Seconds() / run
+	return fmt.Sprintf("hark used %.2f cores, %.0f µs each; with its load %.2f, so all cores could do about %s/s",
+		hark.Seconds()/run, hark.Seconds()*1e6/run/rate, all, number(rate*float64(runtime.NumCPU())/all))
 }
 
 // machineTime is the time that all cores were busy or taken by the host.

@@ -88,7 +88,7 @@ func publishing(batch int) func(context.Context, *bench) (result, error) {
 		}
 		after := readUsage(s.pid)
 		r.value, r.noise = rate*float64(batch), after.noise(before)
-		r.detail = took.String() + ", " + spent(cpuTime(s.pid)-busy, b.length, r.value)
+		r.detail = took.String() + ", " + after.spent(before, cpuTime(s.pid)-busy, r.value)
 		return r, nil
 	}
 }

@@ -55,7 +55,7 @@ func webhooks(ctx context.Context, b *bench) (r result, err error) {
 	}
 	after := readUsage(s.pid, c.pid)
 	r.noise = after.noise(before)
-	r.detail = spent(cpuTime(s.pid)-busy, b.length, r.value)
+	r.detail = after.spent(before, cpuTime(s.pid)-busy, r.value)
 	return r, w.settle(ctx)
 }
 
@@ -119,7 +119,9 @@ func (w *webhookLoad) run(ctx context.Context, d time.Duration) (rate float64, e
 // settle waits until every delivery is on record as a success.
 func (w *webhookLoad) settle(ctx context.Context) error {
 	var found struct {
-		EventSubscription struct{ Stats struct{ Succeeded, Failed int64 } }
+		EventSubscription struct {
+			Stats struct{ Succeeded, Failed int64 }
+		}
 	}
 	stats := &found.EventSubscription.Stats
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
