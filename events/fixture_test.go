@@ -40,7 +40,8 @@ func (a *authority) Permitted(_ context.Context, action hark.Action, project har
 }
 
 func (a *authority) RequireGlobal(_ context.Context, action hark.Action) error { return a.deny(action) }
-func (a *authority) RequireSome(_ context.Context, action hark.Action) error   { return a.deny(action) }
+
+func (a *authority) RequireSome(_ context.Context, action hark.Action) error { return a.deny(action) }
 
 // A node is one node's share of the house.
 type node struct {

@@ -77,8 +77,10 @@ func TestPayloadsKeepTheirBytes(t *testing.T) {
 
 	for path, stream := range map[string]struct{ body, line string }{
 		"/graphql": {`{"query":"subscription { projectEvents(filter: {}) { payload } }"}`, `data: {"data":{"projectEvents":{"payload":%s}},`},
-		"/api/v1/events/subscribe/project-events": {`{"projectId":"default","register":[{"event":"secret:update"}]}`,
-			`data: {"projectType":"secret-manager","data":{"eventType":"secret:update","payload":%s}}`},
+		"/api/v1/events/subscribe/project-events": {
+			`{"projectId":"default","register":[{"event":"secret:update"}]}`,
+			`data: {"projectType":"secret-manager","data":{"eventType":"secret:update","payload":%s}}`,
+		},
 	} {
 		resp, err := n.Admin().Open(t.Context(), path, stream.body, "Accept", "text/event-stream", "Last-Event-ID", cursor)
 		if err != nil {

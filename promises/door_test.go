@@ -43,8 +43,10 @@ func TestDoorsWantAToken(t *testing.T) {
 		"project-events": {"POST", "/api/v1/events/subscribe/project-events", `{"projectId":"default","register":[{"event":"secret:update"}]}`, nil},
 		"renew":          {"POST", "/api/v1/auth/token/renew", `{"accessToken":"x"}`, nil},
 		"revoke":         {"POST", "/api/v1/auth/token/revoke", `{"accessToken":"x"}`, nil},
-		"WebSocket": {"GET", "/graphql", "", []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13",
-			"Sec-WebSocket-Key", upgrade, "Sec-WebSocket-Protocol", "graphql-transport-ws"}},
+		"WebSocket": {"GET", "/graphql", "", []string{
+			"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13",
+			"Sec-WebSocket-Key", upgrade, "Sec-WebSocket-Protocol", "graphql-transport-ws",
+		}},
 	} {
 		for state, token := range map[string]string{
 			"no": "", "wrong": "no-token-of-hark", "expired": two.Expired.AccessToken, "revoked": two.Revoked.AccessToken,

@@ -96,7 +96,10 @@ func badSubscriptions(t *testing.T, c testkit.Client) (list []refusal) {
 		refusal{"deletion of no subscription", `mutation { deleteEventSubscription(id: "` + nowhere + `") }`, nil, "NOT_FOUND", "", ""},
 		refusal{"replay of no subscription", `mutation { replayDeliveries(input: {eventSubscriptionId: "` + nowhere + `", since: "2026-01-01T00:00:00Z"}) { scheduled } }`, nil, "NOT_FOUND", "", ""},
 		refusal{"rotation with a grace below 0", `mutation { rotateSigningSecret(id: "` + nowhere + `", graceSeconds: -1) { signingSecret } }`, nil, "BAD_USER_INPUT", "graceSeconds", ""},
-		refusal{"preview of a private address", `mutation($input: CreateEventSubscriptionInput!) { previewEventSubscription(input: $input) { matched } }`,
-			testkit.Vars{"input": with(good, testkit.Vars{"deliveryEndpoint": "http://10.0.0.1/"})}, "BAD_USER_INPUT", "input.deliveryEndpoint", ""},
+		refusal{
+			"preview of a private address", `mutation($input: CreateEventSubscriptionInput!) { previewEventSubscription(input: $input) { matched } }`,
+			testkit.Vars{"input": with(good, testkit.Vars{"deliveryEndpoint": "http://10.0.0.1/"})},
+			"BAD_USER_INPUT", "input.deliveryEndpoint", "",
+		},
 	)
 }

@@ -51,8 +51,10 @@ func TestSecretsStaySecret(t *testing.T) {
 	auth := map[string]testkit.Vars{
 		"basic":  {"basic": testkit.Vars{"username": "planted-user", "password": "planted-password"}},
 		"oauth2": {"oauth2": testkit.Vars{"clientId": "planted-client", "clientSecret": "planted-client-secret", "tokenUrl": server.URL + "/token"}},
-		"oauth2 refused": {"oauth2": testkit.Vars{"clientId": "planted-client", "clientSecret": "planted-client-secret",
-			"tokenUrl": server.URL + "/refusing-token"}},
+		"oauth2 refused": {"oauth2": testkit.Vars{
+			"clientId": "planted-client", "clientSecret": "planted-client-secret",
+			"tokenUrl": server.URL + "/refusing-token",
+		}},
 		"jwt":    {"jwt": testkit.Vars{"token": jwt}},
 		"apiKey": {"apiKey": testkit.Vars{"key": "planted-key"}},
 	}

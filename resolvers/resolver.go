@@ -50,6 +50,7 @@ func (r *Resolver) Delivery() graph.DeliveryResolver               { return deli
 func (r *Resolver) DeliveryAttempt() graph.DeliveryAttemptResolver { return deliveryAttemptResolver{r} }
 func (r *Resolver) Event() graph.EventResolver                     { return eventResolver{r} }
 func (r *Resolver) EventDefinition() graph.EventDefinitionResolver { return eventDefinitionResolver{r} }
+
 func (r *Resolver) EventSubscription() graph.EventSubscriptionResolver {
 	return eventSubscriptionResolver{r}
 }

@@ -16,7 +16,8 @@ import (
 
 // A Config says what a Server serves. All fields are required but those with a default.
 type Config struct {
-	// Schema is graph.NewExecutableSchema with operation.Complexity.
+	// Schema is graph.NewExecutableSchema with operation.Complexity; nil serves
+	// only what an operator asks: /healthz, /readyz and /metrics.
 	Schema        graphql.ExecutableSchema
 	Access        authority.Access
 	Guard         operation.Guard

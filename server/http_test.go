@@ -88,7 +88,8 @@ func TestServeDrains(t *testing.T) {
 	ws := f.dial(t, "graphql-transport-ws")
 	ws.init()
 	stop()
-	s.want("retry: 3000\n", "")
+	s.begun()
+	s.want("")
 	ws.closed(1012)
 	select {
 	case err := <-ended:

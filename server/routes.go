@@ -14,9 +14,23 @@ import (
 // routes is every route by its path; methods are each handler's own, so that a
 // wrong one is answered in the JSON form.
 func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	if s.conf.Schema != nil {
+		s.api(mux)
+	}
+	mux.Handle("/metrics", method(http.MethodGet, s.conf.Metrics))
+	mux.Handle("/healthz", method(http.MethodGet, http.HandlerFunc(s.healthz)))
+	mux.Handle("/readyz", method(http.MethodGet, http.HandlerFunc(s.readyz)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		wire.Refuse(w, r, http.StatusNotFound, "there is nothing at this path")
+	})
+	return mux
+}
+
+// api is what callers use.
+func (s *Server) api(mux *http.ServeMux) {
 	c := s.conf
 	executor := operation.NewExecutor(c.Schema, c.Guard, c.Introspection, c.Log)
-	mux := http.NewServeMux()
 	mux.Handle("/graphql", upgrade(
 		s.stream(websocket.New(executor, c.Access, s.allowed, c.Log, s.drain)),
 		graphqlhttp.New(executor, c.Access, s.drain)))
@@ -27,13 +41,6 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("/api/v1/auth/token/revoke", method(http.MethodPost, http.HandlerFunc(s.revoke)))
 	mux.Handle("/playground", method(http.MethodGet, c.Playground))
 	mux.Handle("/playground/", method(http.MethodGet, c.Playground))
-	mux.Handle("/metrics", method(http.MethodGet, c.Metrics))
-	mux.Handle("/healthz", method(http.MethodGet, http.HandlerFunc(s.healthz)))
-	mux.Handle("/readyz", method(http.MethodGet, http.HandlerFunc(s.readyz)))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		wire.Refuse(w, r, http.StatusNotFound, "there is nothing at this path")
-	})
-	return mux
 }
 
 // upgrade tells WebSocket handshakes from other requests.

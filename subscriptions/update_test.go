@@ -150,8 +150,14 @@ func TestUpdatesAreNotLost(t *testing.T) {
 		for i := range 8 {
 			all.Go(func() {
 				in := []subscriptions.UpdateEventSubscriptionInput{
-					{TimeoutSeconds: ref(7)}, {MaxInFlight: ref(8)}, {Ordered: ref(true)}, {SubscriberService: ref("new")},
-					{HoldWhilePaused: ref(false)}, {MaxPerSecond: graphql.OmittableOf(ref(9))}, {Active: ref(false)}, {Signature: ref(hark.Ed25519)},
+					{TimeoutSeconds: ref(7)},
+					{MaxInFlight: ref(8)},
+					{Ordered: ref(true)},
+					{SubscriberService: ref("new")},
+					{HoldWhilePaused: ref(false)},
+					{MaxPerSecond: graphql.OmittableOf(ref(9))},
+					{Active: ref(false)},
+					{Signature: ref(hark.Ed25519)},
 				}[i]
 				if _, err := []*node{a, b}[i%2].Update(as(t), row.ID, in); err != nil {
 					t.Error(err)

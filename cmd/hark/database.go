@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/hark-events/hark/internal/config"
 	"github.com/hark-events/hark/internal/seal"
@@ -29,6 +31,9 @@ func keyset(d config.Database, log *slog.Logger) (seal.Keyset, error) {
 		}
 		return keys, nil
 	}
+	if dir := filepath.Dir(d.KeyFile()); !isFolder(dir) {
+		return seal.Keyset{}, usageError{fmt.Errorf("--database-url (HARK_DATABASE_URL): there is no folder %s: make it first", dir)}
+	}
 	keys, created, err := seal.LoadOrCreate(d.KeyFile())
 	if err != nil {
 		return seal.Keyset{}, err
@@ -37,6 +42,11 @@ func keyset(d config.Database, log *slog.Logger) (seal.Keyset, error) {
 		log.Info("made a key file: keep it with the database, credentials can't be opened without it", "file", d.KeyFile())
 	}
 	return keys, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // ready opens the database and makes sure that its schema is this version's:

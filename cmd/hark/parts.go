@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
@@ -28,11 +31,20 @@ func (c *serveCmd) broker(log *slog.Logger) (pubsub.Broker, error) {
 	if c.RedisURL == "" {
 		return pubsub.NewLocal(), nil
 	}
+	redis.SetLogger(redisLog{log})
 	b, err := pubsub.NewRedis(c.RedisURL, log, pubsub.Config{})
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--redis-url (HARK_REDIS_URL): %w", err)}
 	}
 	return b, nil
+}
+
+// redisLog takes what the Redis client would print between the lines of the
+// log. Outages are told by the broker, once each; this is the detail.
+type redisLog struct{ log *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, "redis", "detail", fmt.Sprintf(format, v...))
 }
 
 // checks are those of readiness.
@@ -52,7 +64,9 @@ func showToken(std stdio, token string) {
 }
 
 // welcome tells where hark listens.
-func welcome(std stdio, log *slog.Logger, addr string) {
+func welcome(std stdio, log *slog.Logger, addr string, api bool) {
 	log.Info("listening", "addr", addr)
-	fmt.Fprintf(std.err, "\n  hark        http://%s\n  playground  http://%s/playground\n\n", addr, addr)
+	if api {
+		fmt.Fprintf(std.err, "\n  hark        http://%s\n  playground  http://%s/playground\n\n", addr, addr)
+	}
 }

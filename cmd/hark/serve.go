@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/99designs/gqlgen/graphql"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hark-events/hark/access"
@@ -50,30 +51,16 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 	return errors.Join(err, st.Close())
 }
 
-// listen opens the API's port; there is none without the role api.
-func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
-	if !c.Has("api") {
-		return nil, nil
-	}
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("--addr (HARK_ADDR): %w", err)
-	}
-	return ln, nil
-}
-
 // serve builds the house over an open database, runs it, and takes it down in
 // the order in which work flows: first what takes work in, then what does it,
 // at last what both stand on.
 func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy *egress.Policy, log *slog.Logger) error {
 	// What may fail comes before what is started, or shown only once.
-	ln, err := c.listen(ctx)
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("--addr (HARK_ADDR): %w", err)
 	}
-	if ln != nil {
-		defer func() { _ = ln.Close() }() // the server has closed it, if it got so far
-	}
+	defer func() { _ = ln.Close() }() // the server has closed it, if it got so far
 	broker, err := c.broker(log)
 	if err != nil {
 		return err
@@ -112,9 +99,12 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		Listener:  listener, Store: st,
 		Subscriptions: subscriptions.New(st, may, drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake}),
 	}
+	var schema graphql.ExecutableSchema // none: a worker alone answers its operator
+	if c.Has("api") {
+		schema = graph.NewExecutableSchema(graph.Config{Resolvers: resolver, Complexity: operation.Complexity()})
+	}
 	srv := server.New(server.Config{
-		Schema: graph.NewExecutableSchema(graph.Config{Resolvers: resolver, Complexity: operation.Complexity()}),
-		Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
+		Schema: schema, Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
 		Playground: console.Playground(), Metrics: metrics.Handler(),
 		Checks:        c.checks(st, broker),
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
@@ -132,10 +122,8 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	if c.Has("worker") {
 		work.Go(func() error { return worker.Run(workCtx) })
 	}
-	if ln != nil {
-		welcome(std, log, ln.Addr().String())
-		work.Go(func() error { return srv.Serve(workCtx, ln) })
-	}
+	welcome(std, log, ln.Addr().String(), c.Has("api"))
+	work.Go(func() error { return srv.Serve(workCtx, ln) })
 	err = work.Wait()
 	leave()
 	return errors.Join(err, base.Wait())

@@ -26,7 +26,7 @@ func readSSE(r io.Reader) iter.Seq2[message, error] {
 		for lines.Scan() {
 			line := lines.Bytes()
 			if len(line) == 0 {
-				if m.event != "" || m.data != nil {
+				if m.event != "" || m.id != "" || m.data != nil {
 					if !yield(m, nil) {
 						return
 					}

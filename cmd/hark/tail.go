@@ -18,11 +18,11 @@ import (
 
 type tailCmd struct {
 	config.Client
-	Project     string   `help:"Project, by id or slug." default:"default" placeholder:"PROJECT"`
-	Event       []string `help:"Event types such as secret:update, secret:* or secret-manager/secret:update. Default: all." placeholder:"TYPE"`
-	Environment *string  `help:"Only events of this environment." placeholder:"SLUG"`
-	Path        *string  `help:"Only events with a path that this glob matches." placeholder:"GLOB"`
-	After       string   `help:"Go on behind this cursor." placeholder:"CURSOR"`
+	Project     string   `help:"Project, by id or slug." default:"default" placeholder:"PROJECT" env:"-"`
+	Event       []string `help:"Event types such as secret:update, secret:* or secret-manager/secret:update. Default: all." placeholder:"TYPE" env:"-"`
+	Environment *string  `help:"Only events of this environment." placeholder:"SLUG" env:"-"`
+	Path        *string  `help:"Only events with a path that this glob matches." placeholder:"GLOB" env:"-"`
+	After       string   `help:"Go on behind this cursor." placeholder:"CURSOR" env:"-"`
 }
 
 // Help shows an example.
@@ -121,6 +121,9 @@ func (c *tailCmd) stream(ctx context.Context, cl client, project hark.ID, out io
 			return printed, errors.New("the server ended it")
 		}
 		if m.event != "next" {
+			if m.id != "" { // where the stream begins
+				c.After = m.id
+			}
 			continue
 		}
 		var a answer

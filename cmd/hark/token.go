@@ -14,9 +14,9 @@ type tokenCreateCmd struct {
 	config.Database
 	config.Log
 
-	Name string        `help:"Name of the new identity." required:"" placeholder:"NAME"`
-	Role string        `help:"Role of the identity, in all projects. Default: none." placeholder:"ROLE"`
-	TTL  time.Duration `help:"Lifetime of the token. Default: it does not expire." placeholder:"DURATION"`
+	Name string        `help:"Name of the new identity." required:"" placeholder:"NAME" env:"-"`
+	Role string        `help:"Role of the identity, in all projects. Default: none." placeholder:"ROLE" env:"-"`
+	TTL  time.Duration `help:"Lifetime of the token. Default: it does not expire." placeholder:"DURATION" env:"-"`
 }
 
 // Help shows an example.

@@ -53,34 +53,34 @@ func cut(s string, at int) (text string, next int) {
 	return s[at:], len(s) + 1
 }
 
-// match tells whether the segment, which is not **, matches all of s.
-func (seg *segment) match(s string) bool {
-	if seg.literal {
-		return s == seg.text
+// match tells whether the segment, which is not **, matches all of text.
+func (s *segment) match(text string) bool {
+	if s.literal {
+		return text == s.text
 	}
-	if s == "" || seg.wild() && strings.HasPrefix(s, ".") {
+	if text == "" || s.wild() && strings.HasPrefix(text, ".") {
 		return false
 	}
 	p, at := 0, 0
 	star, mark := -1, 0
-	for at < len(s) {
-		r, size := decode(s[at:])
+	for at < len(text) {
+		r, size := decode(text[at:])
 		switch {
-		case p < len(seg.runes) && seg.runes[p] == many:
+		case p < len(s.runes) && s.runes[p] == many:
 			star, mark = p, at
 			p++
-		case p < len(seg.runes) && (seg.runes[p] == r || seg.runes[p] == one):
+		case p < len(s.runes) && (s.runes[p] == r || s.runes[p] == one):
 			p, at = p+1, at+size
 		case star >= 0:
-			_, size := decode(s[mark:])
+			_, size := decode(text[mark:])
 			mark += size
 			p, at = star+1, mark
 		default:
 			return false
 		}
 	}
-	for p < len(seg.runes) && seg.runes[p] == many {
+	for p < len(s.runes) && s.runes[p] == many {
 		p++
 	}
-	return p == len(seg.runes)
+	return p == len(s.runes)
 }

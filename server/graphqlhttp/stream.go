@@ -16,24 +16,42 @@ import (
 const heartbeat = 15 * time.Second
 
 // A stream is graphql-sse in its distinct connections mode.
-type stream struct{ w *sse.Writer }
+type stream struct {
+	w     *sse.Writer
+	begun bool
+}
 
-func startStream(w http.ResponseWriter) stream {
-	s := stream{sse.Start(w)}
-	_ = s.w.Write([]byte("retry: 3000\n\n")) // a failure shows at the next write
-	return s
+func startStream(w http.ResponseWriter) *stream { return &stream{w: sse.Start(w)} }
+
+// begin tells the client, once, when to come back and, of a stream of a log,
+// where it begins: a client that has heard nothing yet comes back there too.
+func (s *stream) begin(cursor string) {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	frame := "retry: 3000\n"
+	if cursor != "" {
+		frame += "id: " + cursor + "\n"
+	}
+	_ = s.w.Write([]byte(frame + "\n")) // a failure shows at the next write
 }
 
 // next writes one result.
-func (s stream) next(a operation.Answer) error {
+func (s *stream) next(a operation.Answer) error {
+	if a.Payload == nil {
+		s.begin(a.Cursor)
+		return nil
+	}
+	s.begin("")
 	return s.w.Write(sse.AppendFrame(nil, a.Cursor, "next", a.Payload))
 }
 
 // complete tells the client that there is no more, and not to come back.
-func (s stream) complete() { _ = s.w.Write([]byte("event: complete\ndata: \n\n")) }
+func (s *stream) complete() { _ = s.w.Write([]byte("event: complete\ndata: \n\n")) }
 
 // answer writes the only result.
-func (s stream) answer(a operation.Answer) {
+func (s *stream) answer(a operation.Answer) {
 	if s.next(a) == nil {
 		s.complete()
 	}
@@ -46,6 +64,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, op *operation.O
 	defer cancel()
 	v, err := hark.ViewerFrom(ctx)
 	s := startStream(w)
+	defer s.begin("")
 	if err != nil { // introspection
 		s.answer(op.Execute(ctx))
 		return

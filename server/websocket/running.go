@@ -88,6 +88,9 @@ func (c *conn) run(ctx context.Context, op *running, s *authority.Session, req o
 			c.finish(op, "error", c.errorPayload(a.Errors))
 			return
 		}
+		if a.Payload == nil {
+			continue // where the stream begins: the protocol has no place for it
+		}
 		if c.write(op, appendMessage(op.id, c.next, a.Payload)) != nil {
 			return
 		}

@@ -9,10 +9,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"log"
 	"os"
+	"path/filepath"
 
 	atlas "ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/sqltool"
@@ -59,5 +61,28 @@ func main() {
 		if err := os.Remove("store/migrations/" + folder + "/atlas.sum"); err != nil {
 			log.Fatal(err)
 		}
+		if err := forwardOnly("store/migrations/" + folder); err != nil {
+			log.Fatal(err)
+		}
 	}
+}
+
+// forwardOnly cuts off the way back that atlas writes: migrations only go forward.
+func forwardOnly(folder string) error {
+	files, err := filepath.Glob(folder + "/*.sql")
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if up, _, found := bytes.Cut(text, []byte("-- +goose Down")); found {
+			if err := os.WriteFile(name, append(bytes.TrimSpace(up), '\n'), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
