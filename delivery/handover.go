@@ -14,7 +14,7 @@ import (
 // delivery must take its turn in the queue: the worker has not delivered to
 // this version of the subscription yet, knows of older work or a failure, or
 // the subscription is ordered or paced. The delivery is then committed as due
-// and unleased, and Wake called.
+// and unleased, and Due called.
 func (w *Worker) Reserve(subscription hark.ID, version int64) (lease time.Duration, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -23,14 +23,35 @@ func (w *Worker) Reserve(subscription hark.ID, version int64) (lease time.Durati
 	}
 	l := w.known(subscription)
 	if l == nil {
+		w.refused[subscription] = struct{}{}
 		return 0, false
 	}
 	if l.backlog || l.failing || l.sub == nil || l.sub.Version != version || l.sub.Ordered || l.paced() || w.room(l, 1) == 0 {
+		w.refused[subscription] = struct{}{}
 		w.settle(l)
 		return 0, false
 	}
 	w.take(l, 1)
 	return Lease(l.sub.Timeout), true
+}
+
+// Due tells that deliveries which Reserve refused are committed. Whose they are
+// is known, so the queue is not searched for them, as it is after Wake: while a
+// subscription lags behind what is published, that would be a search for each
+// commit.
+func (w *Worker) Due() {
+	w.mu.Lock()
+	if len(w.refused) == 0 || w.state != running {
+		w.look = fullLook
+	}
+	for id := range w.refused {
+		l := w.line(id)
+		l.backlog = true
+		w.settle(l)
+	}
+	clear(w.refused)
+	w.mu.Unlock()
+	w.signal()
 }
 
 // Start begins the attempts of deliveries that were reserved and are committed.

@@ -126,7 +126,7 @@ func TestConcurrentHandOver(t *testing.T) {
 					w.Start(q.Add(s.ID, deliverytest.Event(), 1, delivery.Lease(s.Timeout)))
 				} else {
 					q.Add(s.ID, deliverytest.Event(), 1, 0)
-					w.Wake()
+					w.Due()
 				}
 			}
 		}

@@ -60,6 +60,7 @@ type Worker struct {
 	lines      map[hark.ID]*line              // the busy ones
 	idle       *simplelru.LRU[hark.ID, *line] // the others: a line is in one of both
 	ready      []*line                        // due and with room, first come first served
+	refused    map[hark.ID]struct{}           // by Reserve, since the last Due
 	look       int                            // passes over the queue that are owed, see lookUp
 	after      hark.ID                        // where the next look starts
 	nextDue    hark.Time                      // the soonest retry we know of; 0: none
@@ -99,13 +100,15 @@ func NewWorker(q Queue, d Drivers, log *slog.Logger, c Config) *Worker {
 		free:  c.Concurrency,
 		lines: make(map[hark.ID]*line),
 		idle:  idle,
+
+		refused: make(map[hark.ID]struct{}),
 	}
 	w.drained = make(chan struct{})
 	w.outcomes = batch.New(recordMax, recordBytes, outcomeSize, w.commit)
 	return w
 }
 
-// Wake hints that something is due. It never blocks.
+// Wake hints that something is due, of whichever subscription. It never blocks.
 func (w *Worker) Wake() {
 	w.mu.Lock()
 	w.look = fullLook

@@ -166,7 +166,7 @@ func (s *starter) Start(ds []*hark.Delivery) {
 	s.started, s.taken = s.started+len(ds), s.taken-len(ds)
 }
 
-func (s *starter) Wake() {
+func (s *starter) Due() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.woke++

@@ -35,8 +35,8 @@ type Starter interface {
 	Unreserve(subscription hark.ID, n int)
 	// Start begins committed deliveries that have places.
 	Start([]*hark.Delivery)
-	// Wake hints that some delivery is due.
-	Wake()
+	// Due tells that deliveries which Reserve refused are committed.
+	Due()
 }
 
 // Config tunes a Publisher.
@@ -209,7 +209,7 @@ func (p *Publisher) announce(requests []*request) (n int) {
 		p.broker.Publish(project, events)
 	}
 	if due && p.conf.Starter != nil {
-		p.conf.Starter.Wake()
+		p.conf.Starter.Due()
 	}
 	return n
 }
