@@ -21,10 +21,12 @@ type stream struct {
 	begun bool
 }
 
-func startStream(w http.ResponseWriter) *stream { return &stream{w: sse.Start(w)} }
+func startStream(w http.ResponseWriter) *stream { return &stream{w: sse.New(w)} }
 
-// begin tells the client, once, when to come back and, of a stream of a log,
-// where it begins: a client that has heard nothing yet comes back there too.
+// begin sends the headers, once, and tells the client when to come back and, of
+// a stream of a log, where it begins: a client that has heard nothing yet comes
+// back there too. It is called when the stream is open, so whoever has the
+// headers hears of everything from then on.
 func (s *stream) begin(cursor string) {
 	if s.begun {
 		return

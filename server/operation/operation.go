@@ -33,8 +33,8 @@ func (o *Operation) Execute(ctx context.Context) Answer {
 }
 
 // Answers gives the answers of any operation, until it is over, ctx ends or
-// nobody wants more. Before the first of a stream comes one without payload,
-// whose cursor is where the stream begins. A subscription runs for the session's viewer: when that
+// nobody wants more. The first of a stream has no payload: it says that the
+// stream is open, and by its cursor where it begins. A subscription runs for the session's viewer: when that
 // changes, it begins anew where it was, so what the caller may see holds from
 // there on; when the session ends, so does it.
 func (o *Operation) Answers(ctx context.Context, s *authority.Session) iter.Seq[Answer] {
@@ -62,8 +62,13 @@ func (o *Operation) subscribe(ctx context.Context, changed context.Context, yiel
 	next, ctx := o.executor.exec.DispatchOperation(ctx, o.context)
 	ctx = graphql.WithFieldContext(ctx, o.rootField())
 
-	// Where it begins, so that a client that has heard nothing yet can come back too.
-	if feed.Bound() && !yield(Answer{Cursor: feed.Cursor().String()}) {
+	// It is open: what happens from here on will be told. Where it begins goes
+	// with it, so that a client that has heard nothing yet can come back too.
+	begin := Answer{}
+	if feed.Bound() {
+		begin.Cursor = feed.Cursor().String()
+	}
+	if !yield(begin) {
 		return false
 	}
 

@@ -22,14 +22,18 @@ type Writer struct {
 
 // Start sends the headers of an event stream at once.
 func Start(w http.ResponseWriter) *Writer {
+	s := New(w)
+	_ = s.Write(nil) // a failure stays in s.err
+	return s
+}
+
+// New makes an event stream whose headers go with the first frames.
+func New(w http.ResponseWriter) *Writer {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	w.WriteHeader(http.StatusOK)
-	s := &Writer{w: w, c: http.NewResponseController(w)}
-	_ = s.Write(nil) // a failure stays in s.err
-	return s
+	return &Writer{w: w, c: http.NewResponseController(w)}
 }
 
 // Write writes frames and flushes them. It fails when the reader is gone or
