@@ -34,9 +34,11 @@ func (o *Operation) Execute(ctx context.Context) Answer {
 
 // Answers gives the answers of any operation, until it is over, ctx ends or
 // nobody wants more. The first of a stream has no payload: it says that the
-// stream is open, and by its cursor where it begins. A subscription runs for the session's viewer: when that
-// changes, it begins anew where it was, so what the caller may see holds from
-// there on; when the session ends, so does it.
+// stream is open, and by its cursor where it begins.
+//
+// A subscription runs for the session's viewer: when that changes, it begins
+// anew where it was, so what the caller may see holds from there on; when the
+// session ends, so does it.
 func (o *Operation) Answers(ctx context.Context, s *authority.Session) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
 		if o.Kind() != ast.Subscription {
