@@ -57,6 +57,40 @@ func TestHandOverNeedsNoClaim(t *testing.T) {
 	})
 }
 
+func TestDueNeedsNoSearch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var q deliverytest.Queue
+		w, stop := start(t, &q, func(context.Context, *hark.Subscription, *hark.Delivery) (delivery.Receipt, error) {
+			return ok, nil
+		}, delivery.Config{})
+		known, fresh := warm(t, &q, w, func(s *hark.Subscription) { s.Ordered = true }), subscribe(&q, nil)
+		time.Sleep(300 * time.Millisecond) // between two looks of the worker's own
+		searches := q.Calls("Due")
+		for _, s := range []*hark.Subscription{known, fresh} {
+			if reserve(w, s) {
+				t.Fatal("an ordered and a new subscription have to wait for their turns")
+			}
+			q.Add(s.ID, deliverytest.Event(), 1, 0)
+		}
+		w.Due()
+		synctest.Wait()
+		for _, s := range []*hark.Subscription{known, fresh} {
+			for _, r := range q.Rows(s.ID) {
+				if r.Status != hark.Succeeded {
+					t.Errorf("a delivery is %s", r.Status)
+				}
+			}
+		}
+		if got := q.Calls("Due"); got != searches {
+			t.Errorf("%d searches", got-searches)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestReserveRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
