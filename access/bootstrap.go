@@ -170,7 +170,7 @@ func configureAdmin(ctx context.Context, tx *ent.Tx, token string) error {
 // has the database in hand: nobody's rights are asked for. A role is granted in
 // all projects; an empty one grants nothing. A ttl of 0 means no end.
 func (a *Access) CreateToken(ctx context.Context, name, role string, ttl time.Duration) (hark.Secret, error) {
-	if err := checkName("name", name); err != nil {
+	if err := hark.CheckName("name", name, hark.MaxName); err != nil {
 		return "", err
 	}
 	if ttl < 0 || ttl > MaxTTL {

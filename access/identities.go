@@ -22,7 +22,7 @@ func (a *Access) CreateIdentity(ctx context.Context, name string) (row *ent.Iden
 	if _, err := a.manage(ctx, nil); err != nil {
 		return nil, err
 	}
-	if err := checkName("name", name); err != nil {
+	if err := hark.CheckName("name", name, hark.MaxName); err != nil {
 		return nil, err
 	}
 	err = a.store.Tx(ctx, func(tx *ent.Tx) error { // no change of access: nobody is it yet

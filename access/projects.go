@@ -25,7 +25,7 @@ func (a *Access) CreateProject(ctx context.Context, slug, name string) (row *ent
 	if err := checkSlug("input.slug", slug); err != nil {
 		return nil, err
 	}
-	if err := checkName("input.name", name); err != nil {
+	if err := hark.CheckName("input.name", name, hark.MaxName); err != nil {
 		return nil, err
 	}
 	err = a.change(ctx, func(tx *ent.Tx) error { // a change: nodes may keep that there is no such project

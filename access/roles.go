@@ -46,7 +46,7 @@ func checkRules(field string, rules []*hark.Rule) error {
 }
 
 func (in *RoleInput) check() error {
-	if err := checkName("input.name", in.Name); err != nil {
+	if err := hark.CheckName("input.name", in.Name, hark.MaxName); err != nil {
 		return err
 	}
 	return checkRules("input.rules", in.Rules)

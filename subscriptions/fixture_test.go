@@ -138,27 +138,9 @@ func nodes(t *testing.T, test func(t *testing.T, a, b *node)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url, sealer := url(), seal.New(seal.NewKeyset())
-			test(t, newNode(t, open(t, url, sealer)), newNode(t, open(t, url, sealer)))
+			test(t, newNode(t, testkit.OpenSealed(t, url, sealer)), newNode(t, testkit.OpenSealed(t, url, sealer)))
 		})
 	}
-}
-
-// open opens and migrates a database of which several nodes know the keys.
-func open(t testing.TB, url string, sealer *seal.Sealer) *store.Store {
-	t.Helper()
-	st, err := store.Open(t.Context(), url, sealer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := st.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return st
 }
 
 // as is the context of the caller "tester".

@@ -22,7 +22,13 @@ func PostgresStore(t testing.TB) *store.Store {
 // OpenStore opens and migrates the database that url names; it is closed with the test.
 func OpenStore(t testing.TB, url string) *store.Store {
 	t.Helper()
-	st, err := store.Open(t.Context(), url, seal.New(seal.NewKeyset()))
+	return OpenSealed(t, url, seal.New(seal.NewKeyset()))
+}
+
+// OpenSealed is OpenStore for a database of which several nodes know the keys.
+func OpenSealed(t testing.TB, url string, sealer *seal.Sealer) *store.Store {
+	t.Helper()
+	st, err := store.Open(t.Context(), url, sealer)
 	if err != nil {
 		t.Fatal(err)
 	}
