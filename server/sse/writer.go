@@ -22,14 +22,17 @@ type Writer struct {
 
 // Start sends the headers of an event stream at once.
 func Start(w http.ResponseWriter) *Writer {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	setHeaders(w.Header())
 	w.WriteHeader(http.StatusOK)
 	s := &Writer{w: w, c: http.NewResponseController(w)}
 	_ = s.Write(nil) // a failure stays in s.err
 	return s
+}
+
+func setHeaders(h http.Header) {
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 }
 
 // Write writes frames and flushes them. It fails when the reader is gone or
