@@ -28,13 +28,13 @@ type frames struct {
 	bytes     int
 }
 
-// put adds f, and drops the oldest frames beyond maxBytes. They are not cleared, as
-// someone may be writing them.
-func (s *frames) put(f Frame, maxBytes int) {
+// put adds f, and drops the oldest frames beyond maxBytes, but none from spared
+// on. They are not cleared, as someone may be writing them.
+func (s *frames) put(f Frame, maxBytes int, spared int64) {
 	s.list = append(s.list, f)
 	s.bytes += frameOverhead + len(f.Payload)
 	s.next = f.Cursor.Sequence + 1
-	for s.bytes > maxBytes && len(s.list) > 1 {
+	for s.bytes > maxBytes && s.list[0].Cursor.Sequence < spared {
 		s.bytes -= frameOverhead + len(s.list[0].Payload)
 		s.low = s.list[0].Cursor.Sequence + 1
 		s.list = s.list[1:]

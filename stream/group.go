@@ -111,7 +111,7 @@ func (g *group) read() (more bool, err error) {
 		t.mu.Lock()
 		if ok {
 			bytes += len(f.Payload)
-			g.frames.put(f, min(maxFrames, memberFrames*len(g.members)))
+			g.frames.put(f, min(maxFrames, memberFrames*len(g.members)), g.served)
 		} else {
 			g.frames.next = max(g.frames.next, g.exec.Cursor().Sequence+1)
 		}
