@@ -174,7 +174,7 @@ func (g *group) writeTo(turns []turn, view []Frame, end int64) {
 		if i%perTurn == perTurn-1 {
 			runtime.Gosched()
 		}
-		p.encode(turn.m.sink, view, turn.from, end, math.MaxInt)
+		p.encode(turn.m, view, turn.from, end, math.MaxInt)
 		if len(p.bytes) == 0 {
 			continue
 		}

@@ -49,7 +49,9 @@ type listener struct {
 
 func (l *listener) Lane() string { return "" }
 
-func (l *listener) Append(b []byte, f stream.Frame) []byte { return append(append(b, f.Payload...), ' ') }
+func (l *listener) Append(b []byte, f stream.Frame) []byte {
+	return append(append(b, f.Payload...), ' ')
+}
 
 func (l *listener) TryWrite(b []byte) error {
 	l.mu.Lock()

@@ -111,7 +111,7 @@ func (t *topic) join(x Execution, s Sink) (*Member, bool) {
 		t.mu.Unlock()
 		return nil, false
 	}
-	m := &Member{sink: s, topic: t}
+	m := &Member{sink: s, lane: s.Lane(), topic: t}
 	g := t.covering(next, maxAhead)
 	made := g == nil
 	if made {

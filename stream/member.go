@@ -9,7 +9,8 @@ import (
 // A Sink is where a subscriber's answers go. Its methods may be called by any
 // goroutine, but never two for one Member at once.
 type Sink interface {
-	// Lane names how frames are encoded: sinks of one lane append the same bytes.
+	// Lane names how frames are encoded, always the same: sinks of one lane
+	// append the same bytes.
 	Lane() string
 	// Append encodes a frame.
 	Append(b []byte, f Frame) []byte
@@ -42,6 +43,7 @@ var ErrBehind = errors.New("the reader is behind its group")
 // queue, and a goroutine only while its connection takes less than there is.
 type Member struct {
 	sink  Sink
+	lane  string
 	topic *topic
 
 	// Guarded by topic.mu.
@@ -106,7 +108,7 @@ func (m *Member) catchUp() {
 		}
 		view, end := g.frames.from(m.next), g.served
 		t.mu.Unlock()
-		p.encode(m.sink, view, m.next, end, maxGather)
+		p.encode(m, view, m.next, end, maxGather)
 		if len(p.bytes) > 0 {
 			err = m.sink.Write(p.bytes)
 		}

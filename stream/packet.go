@@ -15,9 +15,9 @@ const keptPacket = 64 << 10
 
 // encode puts the frames of view from from to before end into p.bytes: about
 // limit bytes of them, at least one. p.next is where to go on.
-func (p *packet) encode(s Sink, view []Frame, from, end int64, limit int) {
-	if lane := s.Lane(); p.lane != lane || p.from != from || p.end != end || len(p.bytes) == 0 {
-		p.lane, p.from, p.end = lane, from, end
+func (p *packet) encode(m *Member, view []Frame, from, end int64, limit int) {
+	if p.lane != m.lane || p.from != from || p.end != end || len(p.bytes) == 0 {
+		p.lane, p.from, p.end = m.lane, from, end
 		p.bytes = p.bytes[:0]
 		for _, f := range view {
 			switch sequence := f.Cursor.Sequence; {
@@ -28,7 +28,7 @@ func (p *packet) encode(s Sink, view []Frame, from, end int64, limit int) {
 				p.next = sequence
 				return
 			default:
-				p.bytes = s.Append(p.bytes, f)
+				p.bytes = m.sink.Append(p.bytes, f)
 			}
 		}
 		p.next = end

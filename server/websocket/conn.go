@@ -97,11 +97,17 @@ func (c *conn) read(ctx context.Context) error {
 		case kind != websocket.MessageText || !utf8.Valid(data):
 			return malformed("Only text messages are supported")
 		}
-		m, err := parse(data)
-		if err == nil {
-			err = c.receive(ctx, m)
-		}
-		if err != nil {
+		// In a goroutine of its own, which takes the stack along that it needs:
+		// that of the loop stays small for as long as the connection is quiet.
+		handled := make(chan error)
+		go func() {
+			m, err := parse(data)
+			if err == nil {
+				err = c.receive(ctx, m)
+			}
+			handled <- err
+		}()
+		if err := <-handled; err != nil {
 			return err
 		}
 	}
