@@ -173,6 +173,8 @@ func (p *page) Write(b []byte) error {
 	return nil
 }
 
+func (*page) Begin(hark.Cursor) {}
+
 func (p *page) End(last *operation.Answer) {
 	if last != nil && !last.Draining {
 		_ = p.Write(append(last.Payload, "end\n"...))
