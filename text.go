@@ -23,7 +23,7 @@ func CheckText(field, s string, limit int) error {
 // CheckName is CheckText for a text that may not be empty or blank.
 func CheckName(field, s string, limit int) error {
 	if strings.TrimSpace(s) == "" {
-		return BadInput(field, "the text is empty")
+		return BadInput(field, "the text is empty; 1 to %d characters are allowed", limit)
 	}
 	return CheckText(field, s, limit)
 }

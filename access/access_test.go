@@ -110,7 +110,7 @@ func TestTokensLiveAndEnd(t *testing.T) {
 		if v.IdentityID != owner || v.TokenID != short.ID || v.Name != "ci" {
 			t.Errorf("%+v", v)
 		}
-		changed, stop := a.Watch(v)
+		changed, stop := watch(a, v)
 		defer stop()
 		<-changed // by the clock alone
 		_, err = a.Reauthorize(t.Context(), v)
@@ -120,7 +120,7 @@ func TestTokensLiveAndEnd(t *testing.T) {
 
 		long := must[access.Credential](t)(a.CreateAccessToken(admin, owner, nil))
 		v = must[*hark.Viewer](t)(a.Authenticate(t.Context(), long.Secret.Reveal()))
-		changed, stop = a.Watch(v)
+		changed, stop = watch(a, v)
 		defer stop()
 		if err := a.RevokeAccessToken(admin, long.ID); err != nil {
 			t.Fatal(err)
@@ -215,7 +215,7 @@ func TestNodesFollowEachOther(t *testing.T) {
 		}
 		deadline := time.After(5 * time.Second)
 		for two.Rules(v, hark.ID{}).Can(hark.ReadEvents) { // a first poll may wake the watch without a change
-			changed, stop := two.Watch(v)
+			changed, stop := watch(two, v)
 			select {
 			case <-changed:
 			case <-deadline:
@@ -231,7 +231,7 @@ func TestNodesFollowEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		for {
-			changed, stop := two.Watch(v)
+			changed, stop := watch(two, v)
 			select {
 			case <-changed:
 			case <-deadline:
@@ -255,14 +255,14 @@ func TestWatchMissesNothing(t *testing.T) {
 	if err := a.DeleteRole(admin, roleID); err != nil {
 		t.Fatal(err)
 	}
-	changed, stop := a.Watch(v)
+	changed, stop := watch(a, v)
 	defer stop()
 	<-changed
 	v = must[*hark.Viewer](t)(a.Reauthorize(t.Context(), v))
 	if !a.Rules(v, hark.ID{}).Empty() {
 		t.Error("a deleted role still allows")
 	}
-	still, stop := a.Watch(v)
+	still, stop := watch(a, v)
 	stop()
 	stop()
 	select {
@@ -287,4 +287,10 @@ func TestUseIsRecorded(t *testing.T) {
 	if err != nil || time.Since(row.LastUsedAt.Time()) > time.Minute {
 		t.Errorf("%+v, %v", row, err)
 	}
+}
+
+// watch is Watch with a channel that is closed.
+func watch(a *access.Access, v *hark.Viewer) (<-chan struct{}, func()) {
+	changed := make(chan struct{})
+	return changed, a.Watch(v, func() { close(changed) })
 }

@@ -14,21 +14,22 @@ type watches struct {
 }
 
 type watch struct {
-	changed chan struct{}
+	changed func()
 	expiry  *time.Timer // nil: the viewer never expires
 }
 
-// Watch tells a live stream when to ask Reauthorize again: changed is closed
-// within a second once roles, grants or tokens have changed, and when v
-// expires. It is closed at once when v is no longer what its token says, so
-// nothing is missed between authenticating and watching. Every Watch must be stopped.
-func (a *Access) Watch(v *hark.Viewer) (changed <-chan struct{}, stop func()) {
-	w := &watch{changed: make(chan struct{})}
+// Watch tells a live stream when to ask Reauthorize again: changed is called
+// once, in a goroutine of its own, within a second after roles, grants or tokens
+// have changed, and when v expires. It is called at once when v is no longer
+// what its token says, so nothing is missed between authenticating and
+// watching. Every Watch must be stopped.
+func (a *Access) Watch(v *hark.Viewer, changed func()) (stop func()) {
+	w := &watch{changed: changed}
 	a.watches.mu.Lock()
 	defer a.watches.mu.Unlock()
 	if !a.cache.current(v) || expired(v) {
-		close(w.changed)
-		return w.changed, func() {}
+		go changed()
+		return func() {}
 	}
 	if a.watches.all == nil {
 		a.watches.all = make(map[*watch]struct{})
@@ -37,7 +38,7 @@ func (a *Access) Watch(v *hark.Viewer) (changed <-chan struct{}, stop func()) {
 	if !v.ExpiresAt.IsZero() {
 		w.expiry = time.AfterFunc(time.Until(v.ExpiresAt.Time()), func() { a.watches.end(w, true) })
 	}
-	return w.changed, func() { a.watches.end(w, false) }
+	return func() { a.watches.end(w, false) }
 }
 
 // end takes the watch out; what was out already stays as it is.
@@ -52,7 +53,7 @@ func (ws *watches) end(w *watch, tell bool) {
 		w.expiry.Stop()
 	}
 	if tell {
-		close(w.changed)
+		go w.changed()
 	}
 }
 
@@ -64,7 +65,7 @@ func (ws *watches) wake() {
 		if w.expiry != nil {
 			w.expiry.Stop()
 		}
-		close(w.changed)
+		go w.changed()
 	}
 	clear(ws.all)
 }

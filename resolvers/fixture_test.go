@@ -73,8 +73,9 @@ func (a authority) Permitted(ctx context.Context, action hark.Action, project ha
 	return func(e *hark.Event) bool { return rules.Allows(action, e) }, nil
 }
 
-func (a authority) Subscribable(ctx context.Context, project hark.ID, _ []hark.Registration) (func(*hark.Event) bool, error) {
-	return a.Permitted(ctx, hark.SubscribeEvents, project)
+func (a authority) Subscribable(ctx context.Context, project hark.ID, _ []hark.Registration) (func(*hark.Event) bool, any, error) {
+	allows, err := a.Permitted(ctx, hark.SubscribeEvents, project)
+	return allows, nil, err
 }
 
 func (authority) Audit(ctx context.Context, tx *ent.Tx, action, target string, project hark.ID) error {

@@ -9,9 +9,11 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/projectevents"
+	"github.com/hark-events/hark/stream"
 )
 
 // A Config says what a Server serves. All fields are required but those with a default.
@@ -33,6 +35,9 @@ type Config struct {
 	// Origins are those of browser clients, such as https://app.example.com; "*"
 	// is any. The server's own origin always is. Default none.
 	Origins []string
+
+	Groups *stream.Groups  // of the streams; default new ones
+	Limits audience.Limits // of the streams
 
 	DrainTimeout time.Duration // for requests under way when Serve ends; default 30s
 	Log          *slog.Logger

@@ -35,12 +35,14 @@ const (
 type fakeAccess struct {
 	mu      sync.Mutex
 	viewers map[string]*hark.Viewer
-	changed chan struct{}
+
+	watches   map[int]func()
+	nextWatch int
 }
 
 func newAccess() *fakeAccess {
 	return &fakeAccess{
-		changed: make(chan struct{}),
+		watches: make(map[int]func()),
 		viewers: map[string]*hark.Viewer{
 			alice: {IdentityID: hark.NewID(), Name: "alice"},
 			bob:   {IdentityID: hark.NewID(), Name: "bob"},
@@ -65,18 +67,27 @@ func (a *fakeAccess) Reauthorize(ctx context.Context, v *hark.Viewer) (*hark.Vie
 	return a.Authenticate(ctx, v.Name+"-token")
 }
 
-func (a *fakeAccess) Watch(*hark.Viewer) (<-chan struct{}, func()) {
+func (a *fakeAccess) Watch(_ *hark.Viewer, changed func()) func() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.changed, func() {}
+	a.nextWatch++
+	n := a.nextWatch
+	a.watches[n] = changed
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.watches, n)
+	}
 }
 
 func (a *fakeAccess) change(f func(viewers map[string]*hark.Viewer)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f(a.viewers)
-	close(a.changed)
-	a.changed = make(chan struct{})
+	for _, changed := range a.watches {
+		go changed()
+	}
+	clear(a.watches)
 }
 
 func (a *fakeAccess) CheckField(ctx context.Context, field string) error {
@@ -119,6 +130,7 @@ type fakeLog struct {
 	project hark.ID
 	opened  []string // the cursors that readers were opened with
 	open    int
+	waiting []func() // readers that have nothing to read
 
 	draining chan struct{}           // closed: readers end
 	watchers chan chan *ent.Delivery // one for each resolver of deliveryChanges
@@ -138,7 +150,24 @@ func (l *fakeLog) append(payload string) *hark.Event {
 	l.events = append(l.events, e)
 	close(l.grown)
 	l.grown = make(chan struct{})
+	l.wake()
 	return e
+}
+
+// wake wakes the readers that have nothing to read.
+func (l *fakeLog) wake() {
+	for _, wake := range l.waiting {
+		wake()
+	}
+	l.waiting = nil
+}
+
+// drain ends all readers.
+func (l *fakeLog) drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.draining)
+	l.wake()
 }
 
 func (l *fakeLog) reader(after string) (*fakeReader, error) {
@@ -161,8 +190,29 @@ func (l *fakeLog) reader(after string) (*fakeReader, error) {
 }
 
 type fakeReader struct {
-	log *fakeLog
-	at  int64
+	log  *fakeLog
+	at   int64
+	wake func()
+}
+
+func (r *fakeReader) OnWake(f func()) { r.wake = f }
+func (r *fakeReader) Class() any      { return r.log.project }
+
+func (r *fakeReader) TryNext() (*hark.Event, bool, error) {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	select {
+	case <-r.log.draining:
+		return nil, false, stream.ErrDraining
+	default:
+	}
+	if r.at < int64(len(r.log.events)) {
+		e := r.log.events[r.at]
+		r.at++
+		return e, true, nil
+	}
+	r.log.waiting = append(r.log.waiting, r.wake)
+	return nil, false, nil
 }
 
 func (r *fakeReader) Next(ctx context.Context) (*hark.Event, error) {

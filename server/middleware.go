@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bufio"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -87,5 +89,14 @@ func (a *answer) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap lets http.ResponseController reach deadlines, Flush and Hijack.
+// Hijack hands the connection over: to a stream, whose answer is counted no more.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, brw, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	if err == nil && a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return c, brw, err
+}
+
+// Unwrap lets http.ResponseController reach deadlines and Flush.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -32,10 +32,10 @@ func (s *Server) api(mux *http.ServeMux) {
 	c := s.conf
 	executor := operation.NewExecutor(c.Schema, c.Guard, c.Introspection, c.Log)
 	mux.Handle("/graphql", upgrade(
-		s.stream(websocket.New(executor, c.Access, s.allowed, c.Log, s.drain)),
-		graphqlhttp.New(executor, c.Access, s.drain)))
+		s.stream(websocket.New(executor, s.groups, c.Access, s.audience, s.allowed, c.Log)),
+		graphqlhttp.New(executor, s.groups, c.Access, s.audience)))
 	mux.Handle("/api/v1/events/subscribe/project-events",
-		method(http.MethodPost, s.stream(projectevents.New(c.ProjectEvents, c.Access, c.Log, s.drain))))
+		method(http.MethodPost, s.stream(projectevents.New(c.ProjectEvents, c.Access, s.audience, c.Log))))
 	mux.Handle("/api/v1/auth/universal-auth/login", method(http.MethodPost, http.HandlerFunc(s.login)))
 	mux.Handle("/api/v1/auth/token/renew", method(http.MethodPost, http.HandlerFunc(s.renew)))
 	mux.Handle("/api/v1/auth/token/revoke", method(http.MethodPost, http.HandlerFunc(s.revoke)))

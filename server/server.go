@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/hark-events/hark/server/audience"
+	"github.com/hark-events/hark/stream"
 )
 
 // Limits of a connection.
@@ -24,9 +27,11 @@ const (
 type Server struct {
 	conf    Config
 	handler http.Handler
-	open    sync.WaitGroup // requests, hijacked connections included
-	drain   chan struct{}
-	once    sync.Once
+	open    sync.WaitGroup // requests
+
+	audience *audience.Audience // streams, which outlive their requests
+	groups   *stream.Groups
+	drain    context.CancelFunc
 }
 
 // New makes a Server. It starts nothing.
@@ -34,7 +39,11 @@ func New(c Config) *Server {
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = defaultDrain
 	}
-	s := &Server{conf: c, drain: make(chan struct{})}
+	if c.Groups == nil {
+		c.Groups = stream.NewGroups()
+	}
+	draining, drain := context.WithCancel(context.Background())
+	s := &Server{conf: c, audience: audience.New(draining, c.Limits), groups: c.Groups, drain: drain}
 	s.handler = s.middleware(s.routes())
 	return s
 }
@@ -43,16 +52,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 
 // Drain tells every stream to end so that its client comes back elsewhere, and
 // /readyz to say no. It returns at once.
-func (s *Server) Drain() { s.once.Do(func() { close(s.drain) }) }
+func (s *Server) Drain() { s.drain() }
 
-func (s *Server) draining() bool {
-	select {
-	case <-s.drain:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Server) draining() bool { return s.audience.Draining() }
 
 // Serve answers on ln until ctx ends, then drains: streams are told to come
 // back, requests under way are finished, and after DrainTimeout what is left is cut.
@@ -90,6 +92,7 @@ func (s *Server) wait(ctx context.Context) bool {
 	done := make(chan struct{})
 	go func() {
 		s.open.Wait()
+		s.audience.Wait()
 		close(done)
 	}()
 	select {

@@ -8,19 +8,16 @@ import (
 
 // feedSource yields a stream's events one by one. *Reader is one.
 type feedSource interface {
-	// Next waits for the next event. When ctx ends first it takes none and
-	// returns the context's error.
-	Next(ctx context.Context) (*hark.Event, error)
-	// Cursor is where the stream is: behind all that Next has looked at, or
-	// where it began.
+	TryNext() (*hark.Event, bool, error)
+	OnWake(func())
+	Class() any
 	Cursor() hark.Cursor
-	// Close ends the stream; Next is not called again.
 	Close()
 }
 
-// A Feed ties the events that a resolver opens to the transport that pulls
-// them: the transport waits for an event by itself, then has it executed once.
-// One goroutine uses a Feed.
+// A Feed ties the events that a resolver opens to who executes the operation:
+// the resolver binds its reader, and each event is put in its channel to be
+// pulled once. One goroutine at a time uses a Feed.
 type Feed struct {
 	// After is where the transport wants to go on (Last-Event-ID); empty: the
 	// resolver's own argument holds.
@@ -51,19 +48,25 @@ func (f *Feed) Bind(s feedSource) <-chan *hark.Event {
 	return f.events
 }
 
-// Bound tells whether a resolver has bound its events.
+// Bound tells whether a resolver has bound its events. All but Close is for a
+// feed that is bound.
 func (f *Feed) Bound() bool { return f.source != nil }
 
-// Next waits for the next event and puts it in the channel, from where one
-// pull of the operation must take it before Next is called again.
-func (f *Feed) Next(ctx context.Context) (*hark.Event, error) {
-	e, err := f.source.Next(ctx)
-	if err != nil {
-		return nil, err
+// TryNext puts the next event in the channel, as Reader.TryNext gives it. One
+// pull of the operation must take it before TryNext is called again.
+func (f *Feed) TryNext() (*hark.Event, bool, error) {
+	e, ok, err := f.source.TryNext()
+	if ok {
+		f.events <- e
 	}
-	f.events <- e
-	return e, nil
+	return e, ok, err
 }
+
+// OnWake sets what is called when TryNext is worth calling again.
+func (f *Feed) OnWake(wake func()) { f.source.OnWake(wake) }
+
+// Class tells callers apart who may not see the same of the stream's events.
+func (f *Feed) Class() any { return f.source.Class() }
 
 // Cursor is where the bound stream is, to go on from with After.
 func (f *Feed) Cursor() hark.Cursor { return f.source.Cursor() }

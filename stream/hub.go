@@ -112,7 +112,7 @@ func (h *Hub) Open(ctx context.Context, project hark.ID, o Options) (*Reader, er
 			return nil, expired(project, oldest)
 		}
 	}
-	return &Reader{hub: h, room: m, match: o.Match, notify: o.Wake, ready: make(chan struct{}, 1), next: next}, nil
+	return &Reader{hub: h, room: m, class: o.Class, match: o.Match, notify: o.Wake, ready: make(chan struct{}, 1), next: next}, nil
 }
 
 // enter finds or makes the room of a project, for one reader more.

@@ -12,7 +12,9 @@ type Authority interface {
 	// Subscribable says which events of a project the caller may hear. Its
 	// errors are UNAUTHENTICATED; NOT_FOUND for a project that the caller may
 	// not see; FORBIDDEN for a registration of which the caller may hear nothing.
-	Subscribable(ctx context.Context, project hark.ID, register []hark.Registration) (allows func(*hark.Event) bool, err error)
+	//
+	// class is comparable: callers of the same class may see the same of the project.
+	Subscribable(ctx context.Context, project hark.ID, register []hark.Registration) (allows func(*hark.Event) bool, class any, err error)
 }
 
 // A Listener opens streams for callers, with what they may hear.
@@ -41,11 +43,11 @@ func (l *Listener) Open(ctx context.Context, project hark.ID, register []hark.Re
 	if err != nil {
 		return nil, err
 	}
-	allows, err := l.authority.Subscribable(ctx, project, register)
+	allows, class, err := l.authority.Subscribable(ctx, project, register)
 	if err != nil {
 		return nil, err
 	}
-	o := Options{Match: func(e *hark.Event) bool { return filter.Match(e) && allows(e) }}
+	o := Options{Match: func(e *hark.Event) bool { return filter.Match(e) && allows(e) }, Class: class}
 	if after != nil {
 		c, err := hark.ParseCursor(project, *after)
 		if err != nil {

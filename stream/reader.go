@@ -18,6 +18,10 @@ type Options struct {
 	// worth while; nil: nobody is told. It must be quick and must not call the
 	// Reader. It may be called for no reason, and once more after Close.
 	Wake func()
+
+	// Class is comparable: readers of the same class in a project may see the
+	// same of the same events.
+	Class any
 }
 
 // A Reader is a position in a project's log. It holds no events and has no
@@ -25,6 +29,7 @@ type Options struct {
 // close.
 type Reader struct {
 	hub    *Hub
+	class  any
 	room   *room
 	match  func(*hark.Event) bool
 	notify func()
@@ -69,6 +74,17 @@ func (r *Reader) TryNext() (*hark.Event, bool, error) {
 			return e, true, nil
 		}
 	}
+}
+
+// OnWake sets Options.Wake. It is called before the first TryNext.
+func (r *Reader) OnWake(f func()) { r.notify = f }
+
+// Class is Options.Class, with the project.
+func (r *Reader) Class() any { return class{r.room.project, r.class} }
+
+type class struct {
+	project hark.ID
+	of      any
 }
 
 // Cursor is the position: behind all that has been looked at, matching or not,

@@ -64,20 +64,20 @@ func (a authority) Permitted(ctx context.Context, action hark.Action, project ha
 	return func(e *hark.Event) bool { return rules.Allows(action, e) }, nil
 }
 
-func (a authority) Subscribable(ctx context.Context, project hark.ID, register []hark.Registration) (func(*hark.Event) bool, error) {
+func (a authority) Subscribable(ctx context.Context, project hark.ID, register []hark.Registration) (func(*hark.Event) bool, any, error) {
 	_, rules, err := a.access.Require(ctx, hark.SubscribeEvents, project)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, r := range register {
 		if !rules.AllowsSome(hark.SubscribeEvents, r) {
-			return nil, &hark.Error{
+			return nil, nil, &hark.Error{
 				Code: hark.Forbidden, Message: "no role of yours allows to hear any event of " + r.Event + " under these conditions",
 				Details: map[string]any{"action": string(hark.SubscribeEvents), "subject": r.Event, "conditions": r.Conditions},
 			}
 		}
 	}
-	return func(e *hark.Event) bool { return rules.Allows(hark.SubscribeEvents, e) }, nil
+	return func(e *hark.Event) bool { return rules.Allows(hark.SubscribeEvents, e) }, rules, nil
 }
 
 func (a authority) Audit(ctx context.Context, tx *ent.Tx, action, target string, project hark.ID) error {

@@ -103,6 +103,8 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	catalog := events.NewCatalog(st)
 	hub := stream.NewHub(st, broker, log, stream.Config{})
 	metrics.Hub(hub)
+	groups := stream.NewGroups()
+	metrics.Groups(groups)
 	listener := stream.NewListener(hub, may, store.DefaultProjectID())
 	resolver := &resolvers.Resolver{
 		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may),
@@ -117,7 +119,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	srv := server.New(server.Config{
 		Schema: schema, Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
 		Playground: console.Playground(), Metrics: metrics.Handler(),
-		Checks:        c.checks(st, broker),
+		Groups: groups, Checks: c.checks(st, broker),
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
 	})
 

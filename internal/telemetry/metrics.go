@@ -13,7 +13,6 @@ import (
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/events"
-	"github.com/hark-events/hark/stream"
 )
 
 // Metrics holds what is counted. docs/OPERATIONS.md lists it.
@@ -88,26 +87,5 @@ func (m *Metrics) Attempt(ctx context.Context, s *hark.Subscription, _ *hark.Del
 			decision = strings.ToLower(string(a.Status))
 		}
 		m.attempts.WithLabelValues(string(s.Protocol), decision).Observe(time.Since(start).Seconds())
-	}
-}
-
-// Hub tells of the streams of a hub.
-func (m *Metrics) Hub(h *stream.Hub) {
-	for _, g := range []struct {
-		name, help string
-		value      func(stream.Stats) float64
-	}{
-		{"hark_stream_projects", "Projects that somebody listens to on this node.", func(s stream.Stats) float64 { return float64(s.Projects) }},
-		{"hark_stream_readers", "Open streams on this node.", func(s stream.Stats) float64 { return float64(s.Readers) }},
-		{"hark_stream_ring_events", "Events in memory for streams.", func(s stream.Stats) float64 { return float64(s.RingEvents) }},
-		{"hark_stream_holes_total", "Reads of events whose announcement did not come.", func(s stream.Stats) float64 { return float64(s.Holes) }},
-		{"hark_stream_catch_ups_total", "Reads of events for streams that were behind.", func(s stream.Stats) float64 { return float64(s.CatchUps) }},
-	} {
-		value := func() float64 { return g.value(h.Stats()) }
-		if strings.HasSuffix(g.name, "_total") {
-			m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: g.name, Help: g.help}, value))
-		} else {
-			m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, value))
-		}
 	}
 }

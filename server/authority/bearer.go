@@ -16,9 +16,9 @@ type Access interface {
 	Authenticate(ctx context.Context, token string) (*hark.Viewer, error)
 	// Reauthorize gives the viewer as it is now, else UNAUTHENTICATED.
 	Reauthorize(ctx context.Context, v *hark.Viewer) (*hark.Viewer, error)
-	// Watch closes changed when v may no longer be what Reauthorize says; at
-	// once if it is so already. stop must be called.
-	Watch(v *hark.Viewer) (changed <-chan struct{}, stop func())
+	// Watch calls changed once, in a goroutine of its own, when v may no longer be
+	// what Reauthorize says; at once if it is so already. stop must be called.
+	Watch(v *hark.Viewer, changed func()) (stop func())
 }
 
 // Bearer gives the token of an Authorization value, empty if there is none.

@@ -12,7 +12,8 @@ import (
 // storm of changes costs ten looks a second.
 const recheckPause = 100 * time.Millisecond
 
-// A Session is the authority of one stream or connection while it lasts.
+// A Session is the authority of one stream or connection while it lasts. It
+// has a goroutine only while it looks for a change.
 type Session struct {
 	access Access
 
@@ -20,42 +21,53 @@ type Session struct {
 	viewer  *hark.Viewer
 	changed context.Context // ends when viewer is replaced or the session ends
 	renew   context.CancelFunc
-	err     error // why it ended
+	stop    func() // watching
+	err     error  // why it ended
 }
 
-// NewSession begins a session of v. It does nothing until Run.
+// NewSession begins a session of v. It does nothing until Keep.
 func NewSession(a Access, v *hark.Viewer) *Session {
-	s := &Session{access: a, viewer: v}
+	s := &Session{access: a, viewer: v, stop: func() {}}
 	s.changed, s.renew = context.WithCancel(context.Background())
 	return s
 }
 
-// Run keeps the viewer up to date until ctx ends, which returns nil, or the
-// authority does, which returns why: UNAUTHENTICATED, or the failure to find out.
-func (s *Session) Run(ctx context.Context) error {
-	for {
-		changed, stop := s.access.Watch(s.viewer) // Run alone replaces it
-		select {
-		case <-ctx.Done():
-			stop()
-			return nil
-		case <-changed:
-			stop()
-		}
-		v, err := s.access.Reauthorize(ctx, s.viewer)
-		if ctx.Err() != nil {
-			return nil
-		}
-		s.replace(v, err)
-		if err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(recheckPause):
-		}
+// Keep keeps the viewer up to date until ctx ends, or the authority does: then
+// ended is called once with why, UNAUTHENTICATED or the failure to find out.
+func (s *Session) Keep(ctx context.Context, ended func(error)) {
+	context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.stop()
+	})
+	s.watch(ctx, ended)
+}
+
+// watch waits for the next change.
+func (s *Session) watch(ctx context.Context, ended func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() == nil {
+		s.stop = s.access.Watch(s.viewer, func() { s.look(ctx, ended) })
 	}
+}
+
+// look finds out what has changed.
+func (s *Session) look(ctx context.Context, ended func(error)) {
+	s.mu.Lock()
+	s.stop() // it is over
+	viewer := s.viewer
+	s.mu.Unlock()
+	v, err := s.access.Reauthorize(ctx, viewer)
+	if ctx.Err() != nil {
+		return
+	}
+	s.replace(v, err)
+	if err != nil {
+		ended(err)
+		return
+	}
+	time.AfterFunc(recheckPause, func() { s.watch(ctx, ended) })
 }
 
 func (s *Session) replace(v *hark.Viewer, err error) {

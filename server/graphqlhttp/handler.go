@@ -7,9 +7,11 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/wire"
+	"github.com/hark-events/hark/stream"
 )
 
 // responseTimeout is how long an answer may take to be read.
@@ -18,13 +20,14 @@ const responseTimeout = 30 * time.Second
 // A Handler answers POST and GET of /graphql.
 type Handler struct {
 	executor *operation.Executor
+	groups   *stream.Groups
 	access   authority.Access
-	drain    <-chan struct{}
+	audience *audience.Audience
 }
 
-// New makes a Handler, whose streams end when drain is closed.
-func New(e *operation.Executor, a authority.Access, drain <-chan struct{}) *Handler {
-	return &Handler{executor: e, access: a, drain: drain}
+// New makes a Handler, whose streams end when the audience goes home.
+func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience) *Handler {
+	return &Handler{executor: e, groups: g, access: a, audience: au}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +78,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, accept accepted,
 	case subscription && !accept.mayStream():
 		h.write(w, accept.or(typeJSON), http.StatusNotAcceptable, h.executor.Refuse(r.Context(), hark.Errorf(hark.BadUserInput,
 			"a subscription is answered as a stream: use a WebSocket, or POST with Accept: text/event-stream")).Payload)
-	case subscription && h.draining():
+	case subscription && h.audience.Draining():
 		w.Header().Set("Retry-After", "1")
 		h.write(w, accept.or(typeJSON), http.StatusServiceUnavailable, h.executor.Refuse(r.Context(), hark.Errorf(hark.RateLimited,
 			"this node is stopping: subscribe again")).Payload)
@@ -87,21 +90,12 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, accept accepted,
 	}
 }
 
-func (h *Handler) draining() bool {
-	select {
-	case <-h.drain:
-		return true
-	default:
-		return false
-	}
-}
-
 // refuse answers that the operation does not run.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, accept accepted, err error) {
 	a := h.executor.Refuse(r.Context(), err)
 	wire.SetHeaders(w.Header(), a.Refused)
 	if code := status(typeResponse, a); accept.wantsEvents() && code != http.StatusUnauthorized && r.Method == http.MethodPost {
-		startStream(w).answer(a) // EventSource clients see no body of an error
+		h.answer(w, a) // EventSource clients see no body of an error
 		return
 	}
 	t := accept.or(typeJSON)

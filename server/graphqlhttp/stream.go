@@ -2,96 +2,167 @@ package graphqlhttp
 
 import (
 	"context"
+	"errors"
 	"net/http"
-	"sync"
 	"time"
 
+	"github.com/vektah/gqlparser/v2/ast"
+
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/operation"
+	"github.com/hark-events/hark/server/socket"
 	"github.com/hark-events/hark/server/sse"
+	"github.com/hark-events/hark/server/wire"
+	"github.com/hark-events/hark/stream"
 )
 
-// heartbeat is how often a comment shows that the stream is alive.
-const heartbeat = 15 * time.Second
+const (
+	// heartbeat is how often a comment shows that the stream is alive.
+	heartbeat = 15 * time.Second
 
-// A stream is graphql-sse in its distinct connections mode.
-type stream struct {
-	w     *sse.Writer
-	begun bool
+	complete = "event: complete\ndata: \n\n" // there is no more, and not to come back
+)
+
+// answer writes a stream of one result.
+func (h *Handler) answer(w http.ResponseWriter, a operation.Answer) {
+	_ = sse.New(w).Write(append(sse.AppendFrame([]byte("retry: 3000\n\n"), a.Cursor, "next", a.Payload), complete...)) // nobody is left to tell
 }
 
-func startStream(w http.ResponseWriter) *stream { return &stream{w: sse.New(w)} }
-
-// begin sends the headers, once, and tells the client when to come back and, of
-// a stream of a log, where it begins: a client that has heard nothing yet comes
-// back there too. It is called when the stream is open, so whoever has the
-// headers hears of everything from then on.
-func (s *stream) begin(cursor string) {
-	if s.begun {
-		return
-	}
-	s.begun = true
-	frame := "retry: 3000\n"
-	if cursor != "" {
-		frame += "id: " + cursor + "\n"
-	}
-	_ = s.w.Write([]byte(frame + "\n")) // a failure shows at the next write
+// An events is a subscription by graphql-sse in its distinct connections mode.
+type events struct {
+	*Handler
+	*sse.Stream
+	seat      *audience.Seat
+	following *operation.Following
+	ctx       context.Context // of the stream
+	cancel    context.CancelFunc
+	beat      *time.Timer // since it has begun; under the following's care, as all that it calls
 }
 
-// next writes one result.
-func (s *stream) next(a operation.Answer) error {
-	if a.Payload == nil {
-		s.begin(a.Cursor)
-		return nil
-	}
-	s.begin("")
-	return s.w.Write(sse.AppendFrame(nil, a.Cursor, "next", a.Payload))
-}
-
-// complete tells the client that there is no more, and not to come back.
-func (s *stream) complete() { _ = s.w.Write([]byte("event: complete\ndata: \n\n")) }
-
-// answer writes the only result.
-func (s *stream) answer(a operation.Answer) {
-	if s.next(a) == nil {
-		s.complete()
-	}
-}
+var _ operation.Out = (*events)(nil)
 
 // stream answers op with a stream. When hark drains it ends without
 // `complete`, so that the client comes back with Last-Event-ID.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, op *operation.Operation) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	v, err := hark.ViewerFrom(ctx)
-	s := startStream(w)
-	defer s.begin("")
-	if err != nil { // introspection
-		s.answer(op.Execute(ctx))
+	v, err := hark.ViewerFrom(r.Context())
+	if err != nil || op.Kind() != ast.Subscription { // err: introspection
+		h.answer(w, op.Execute(r.Context()))
 		return
 	}
+	seat, err := h.audience.Enter()
+	if err == nil {
+		if err = seat.Identity(v.IdentityID); err != nil {
+			seat.Leave()
+		}
+	}
+	if err != nil {
+		h.refuse(w, r, accepted{json: typeResponse}, err)
+		return
+	}
+	e := &events{Handler: h, seat: seat, Stream: sse.Open(w, r)}
+	ctx, cancel := context.WithCancel(wire.WithRecord(context.Background(), &wire.Record{ID: wire.RequestID(r.Context())}))
+	e.ctx, e.cancel = ctx, cancel
 	session := authority.NewSession(h.access, v)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	running.Go(func() { s.w.Beat(ctx, heartbeat, ":\n\n", cancel) })
-	running.Go(func() {
-		select {
-		case <-h.drain:
-			cancel()
-		case <-ctx.Done():
+	e.following = op.Follow(ctx, session, h.groups, e)
+	session.Keep(ctx, e.expelled)
+	stay := seat.OnDrain(func() {
+		if e.following.Stop() {
+			e.End(&operation.Answer{Draining: true})
 		}
 	})
-	running.Go(func() { _ = session.Run(ctx) }) // Current tells its error
-	for a := range op.Answers(ctx, session) {
-		if a.Draining || s.next(a) != nil {
-			return
+	go e.following.Run()
+	e.Serve(func() {
+		stay()
+		cancel()
+		e.following.Stop()
+		if e.beat != nil {
+			e.beat.Stop()
 		}
+		seat.Leave()
+	})
+}
+
+// expelled ends the stream of a caller whose token has ended.
+func (e *events) expelled(why error) {
+	if e.following.Stop() {
+		a := e.executor.Refuse(context.Background(), why)
+		e.End(&a)
 	}
-	if _, _, err := session.Current(); err != nil {
-		s.answer(h.executor.Refuse(ctx, err))
-	} else if ctx.Err() == nil {
-		s.complete()
+}
+
+// Begin sends the headers, when to come back and, of a stream of a log, where it
+// begins: a client that has heard nothing yet comes back there too. The stream
+// is open by then, so whoever has the headers hears of everything from then on.
+func (e *events) Begin(at hark.Cursor) {
+	frame := "retry: 3000\n"
+	if at != (hark.Cursor{}) {
+		frame += "id: " + at.String() + "\n"
 	}
+	_ = e.Write([]byte(frame + "\n")) // a failure shows at the next write
+	ready := make(chan struct{})
+	defer close(ready)
+	e.beat = time.AfterFunc(heartbeat, func() {
+		<-ready
+		if e.ctx.Err() == nil && e.Write([]byte(":\n\n")) == nil {
+			e.beat.Reset(heartbeat)
+		}
+	})
+}
+
+// End ends the stream with its last answer.
+func (e *events) End(last *operation.Answer) {
+	if e.beat == nil {
+		e.Begin(hark.Cursor{})
+	}
+	if last == nil {
+		_ = e.Stream.Write([]byte(complete)) // who is gone needs no word
+	} else if !last.Draining {
+		_ = e.Stream.Write(append(sse.AppendFrame(nil, "", "next", last.Payload), complete...))
+	}
+	e.close()
+}
+
+func (e *events) close() {
+	e.cancel()
+	e.Stream.Close()
+}
+
+// Lane is the same for all: their frames are.
+func (*events) Lane() string { return "sse" }
+
+// Append appends the frame of one result.
+func (*events) Append(b []byte, f stream.Frame) []byte {
+	id := ""
+	if f.Cursor.Sequence > 0 {
+		id = f.Cursor.String()
+	}
+	return sse.AppendFrame(b, id, "next", f.Payload)
+}
+
+// TryWrite writes frames without waiting.
+func (e *events) TryWrite(b []byte) error {
+	switch err := e.Stream.TryWrite(b); {
+	case errors.Is(err, socket.ErrBusy):
+		return stream.ErrBusy
+	case errors.Is(err, socket.ErrRest):
+		return stream.ErrRest
+	default:
+		return e.check(err)
+	}
+}
+
+// Flush waits until all is written.
+func (e *events) Flush() error { return e.check(e.Stream.Flush()) }
+
+// Write writes frames, and waits.
+func (e *events) Write(b []byte) error { return e.check(e.Stream.Write(b)) }
+
+// check closes the stream of a reader that is gone.
+func (e *events) check(err error) error {
+	if err != nil {
+		e.close()
+	}
+	return err
 }

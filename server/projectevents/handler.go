@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/sse"
 	"github.com/hark-events/hark/server/wire"
@@ -41,15 +42,15 @@ type Reader interface {
 
 // A Handler answers POST /api/v1/events/subscribe/project-events.
 type Handler struct {
-	opener Opener
-	access authority.Access
-	log    *slog.Logger
-	drain  <-chan struct{}
+	opener   Opener
+	access   authority.Access
+	log      *slog.Logger
+	audience *audience.Audience
 }
 
-// New makes a Handler, whose streams end when drain is closed.
-func New(o Opener, a authority.Access, log *slog.Logger, drain <-chan struct{}) *Handler {
-	return &Handler{opener: o, access: a, log: log, drain: drain}
+// New makes a Handler, whose streams end when the audience goes home.
+func New(o Opener, a authority.Access, au *audience.Audience, log *slog.Logger) *Handler {
+	return &Handler{opener: o, access: a, audience: au, log: log}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -78,8 +79,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wire.WriteError(w, r, h.log, err)
 		return
 	}
-	s := &events{Handler: h, w: sse.Start(w), request: req, reader: reader}
-	s.serve(r.Context(), authority.NewSession(h.access, viewer), gap)
+	seat, err := h.audience.Enter()
+	if err == nil {
+		defer seat.Leave()
+		if err = seat.Identity(viewer.IdentityID); err == nil {
+			err = seat.Project(reader.Cursor().Project)
+		}
+	}
+	if err != nil {
+		reader.Close()
+		wire.WriteError(w, r, h.log, err)
+		return
+	}
+	s := &events{Handler: h, seat: seat, w: sse.Start(w), request: req, reader: reader}
+	s.serve(r.Context(), viewer, gap)
 }
 
 func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/sse"
 	"github.com/hark-events/hark/server/wire"
@@ -15,27 +16,23 @@ import (
 // events is one stream.
 type events struct {
 	*Handler
+	seat    *audience.Seat
 	w       *sse.Writer
 	request Request
 	reader  Reader
 }
 
 // serve writes events until the client goes, its authority ends or hark drains.
-func (s *events) serve(ctx context.Context, session *authority.Session, gap bool) {
+func (s *events) serve(ctx context.Context, viewer *hark.Viewer, gap bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
 	defer func() { s.reader.Close() }()
 	running.Go(func() { s.w.Beat(ctx, pingInterval, "event: ping\n\n", cancel) })
-	running.Go(func() { _ = session.Run(ctx) }) // Current tells its error
-	running.Go(func() {
-		select {
-		case <-s.drain:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
+	session := authority.NewSession(s.access, viewer)
+	session.Keep(ctx, func(error) {}) // Current tells its error
+	defer s.seat.OnDrain(cancel)()
 	if gap && s.gap() != nil {
 		return
 	}

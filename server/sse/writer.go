@@ -29,11 +29,14 @@ func Start(w http.ResponseWriter) *Writer {
 
 // New makes an event stream whose headers go with the first frames.
 func New(w http.ResponseWriter) *Writer {
-	h := w.Header()
+	setHeaders(w.Header())
+	return &Writer{w: w, c: http.NewResponseController(w)}
+}
+
+func setHeaders(h http.Header) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	return &Writer{w: w, c: http.NewResponseController(w)}
 }
 
 // Write writes frames and flushes them. It fails when the reader is gone or

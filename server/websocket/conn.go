@@ -3,37 +3,43 @@ package websocket
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
+	"github.com/hark-events/hark/server/socket"
+	"github.com/hark-events/hark/server/wire"
 )
 
 // Times of a connection.
 const (
-	initTimeout  = 3 * time.Second  // for connection_init
-	writeTimeout = 10 * time.Second // for a reader to take a message
+	initTimeout  = 3 * time.Second // for connection_init
 	pingInterval = 15 * time.Second
 	pongTimeout  = 10 * time.Second // a peer that is gone is found within 25 s
 )
 
-// A conn is one connection. Its read loop runs in the handler's goroutine;
-// every operation has one of its own, which writes by itself: there is no
-// queue, so who does not read holds up only what is his.
+// A conn is one connection. Its read loop is its one standing goroutine; the
+// groups of its operations write by themselves. The library reads, and writes
+// control frames; all else is written to out, beside it.
 type conn struct {
 	*Handler
 	dialect
 	ws         *websocket.Conn
+	out        *socket.Conn
+	seat       *audience.Seat
 	fromHeader *hark.Viewer // who the Authorization header stands for; nil: none was sent
 
-	end context.CancelCauseFunc // ends the connection with a *closing
-	all sync.WaitGroup          // every goroutine of the connection but the read loop
-
-	writing sync.Mutex // one message at a time; guards running.stopped
+	end      context.CancelCauseFunc // ends the connection with a *closing
+	all      sync.WaitGroup          // operations that begin or end
+	pinged   bool                    // and the answer is waited for; of the beat alone
+	answered atomic.Bool
 
 	mu         sync.Mutex
 	session    *authority.Session  // nil before connection_ack
@@ -41,8 +47,14 @@ type conn struct {
 	live       int                 // operations whose goroutine has not ended yet
 }
 
-// serve runs the connection to its end and tells why it ended.
-func (c *conn) serve(ctx context.Context) *closing {
+// serve runs the connection to its end.
+func (c *conn) serve(ctx context.Context, ok bool) {
+	start := time.Now()
+	defer c.seat.Leave()
+	if !ok {
+		_ = c.ws.Close(4406, "Subprotocol not acceptable") // nobody is left to tell
+		return
+	}
 	ctx, c.end = context.WithCancelCause(ctx)
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() {
@@ -52,17 +64,22 @@ func (c *conn) serve(ctx context.Context) *closing {
 		}
 		_ = c.ws.CloseNow()
 	})
+	stay := c.seat.OnDrain(func() { c.end(restarting()) })
 	late := time.AfterFunc(initTimeout, func() {
 		if c.current() == nil {
 			c.end(&closing{4408, "Connection initialisation timeout"})
 		}
 	})
-	c.all.Go(func() { c.keep(ctx) })
+	beat := c.beat(ctx)
 	c.end(c.read(ctx))
+	stay()
 	late.Stop()
+	beat.Stop()
 	<-closed
+	c.stopAll()
 	c.all.Wait()
-	return cause(ctx)
+	why := cause(ctx)
+	wire.Log(ctx, c.log, "socket closed", slog.Int("close", int(why.code)), slog.String("reason", why.reason), slog.Duration("took", time.Since(start)))
 }
 
 // read is the read loop. Its reads have no context: one that ended would drop
@@ -80,62 +97,62 @@ func (c *conn) read(ctx context.Context) error {
 		case kind != websocket.MessageText || !utf8.Valid(data):
 			return malformed("Only text messages are supported")
 		}
-		m, err := parse(data)
-		if err == nil {
-			err = c.receive(ctx, m)
-		}
-		if err != nil {
+		// In a goroutine of its own, which takes the stack along that it needs:
+		// that of the loop stays small for as long as the connection is quiet.
+		handled := make(chan error)
+		go func() {
+			m, err := parse(data)
+			if err == nil {
+				err = c.receive(ctx, m)
+			}
+			handled <- err
+		}()
+		if err := <-handled; err != nil {
 			return err
 		}
 	}
 }
 
-// keep finds peers that are gone, and tells the others when hark stops.
-func (c *conn) keep(ctx context.Context) {
-	tick := time.NewTicker(pingInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+// beat pings, so that a peer that is gone is found, until the timer is stopped.
+func (c *conn) beat(ctx context.Context) (t *time.Timer) {
+	ready := make(chan struct{})
+	defer close(ready)
+	t = time.AfterFunc(pingInterval, func() {
+		<-ready
+		switch {
+		case ctx.Err() != nil:
 			return
-		case <-c.drain:
-			c.end(restarting())
+		case c.pinged && !c.answered.Load():
+			c.end(&closing{reason: "the client does not answer"})
 			return
-		case <-tick.C:
-			c.all.Go(func() { c.ping(ctx) })
+		case c.pinged:
+			c.pinged = false
+			t.Reset(pingInterval - pongTimeout)
+			return
 		}
-	}
+		c.pinged = true
+		c.answered.Store(false)
+		ping := []byte{0x80 | opPing, 0}
+		if c.legacy && c.current() != nil {
+			ping = appendFrame(ping, `{"type":"ka"}`, nil, "")
+		}
+		if c.write(ping) == nil {
+			t.Reset(pongTimeout)
+		}
+	})
+	return t
 }
 
-func (c *conn) ping(ctx context.Context) {
-	if !c.writing.TryLock() {
-		return // a write under way finds out by itself, with its own deadline
-	}
-	c.writing.Unlock()
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), pongTimeout)
-	defer cancel()
-	if err := c.ws.Ping(wait); err != nil {
-		c.end(&closing{reason: "the client does not answer"})
-		return
-	}
-	if c.legacy && c.current() != nil {
-		_ = c.write(nil, appendMessage("", "ka", nil)) // a failure ends the read loop too
-	}
+// write writes frames. It waits for the reader for as long as that takes some
+// of it every 10 s; then the connection is dropped.
+func (c *conn) write(frames []byte) error {
+	_, err := c.out.Write(frames)
+	return c.check(err)
 }
 
-// write sends one message of op, or of the connection for nil. It waits at most
-// 10 s for the reader; then the connection is dropped.
-func (c *conn) write(op *running, message []byte) error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	if op != nil && op.stopped {
-		return context.Canceled
-	}
-	// Not the operation's context: one that ends during a write drops the connection.
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
-	defer cancel()
-	err := c.ws.Write(ctx, websocket.MessageText, message)
-	if err != nil { // the library has dropped the connection: a frame may be half sent
+// check ends the connection when a write has failed: a frame may be half sent.
+func (c *conn) check(err error) error {
+	if err != nil {
 		c.end(&closing{websocket.StatusTryAgainLater, "Not reading"})
 	}
 	return err

@@ -1,17 +1,22 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 
 	"github.com/coder/websocket"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/operation"
+	"github.com/hark-events/hark/server/socket"
 	"github.com/hark-events/hark/server/wire"
+	"github.com/hark-events/hark/stream"
 )
 
 // maxMessage is the largest message a client may send, in bytes; a larger one closes with 1009.
@@ -20,19 +25,21 @@ const maxMessage = 64 << 10
 // A Handler answers the upgrade of /graphql.
 type Handler struct {
 	executor *operation.Executor
+	groups   *stream.Groups
 	access   authority.Access
+	audience *audience.Audience
 	allowed  func(*http.Request) bool
 	log      *slog.Logger
-	drain    <-chan struct{}
 }
 
-// New makes a Handler. allowed says which origins may connect; when drain is
-// closed every connection is closed with 1012, and no new one is taken.
-func New(e *operation.Executor, a authority.Access, allowed func(*http.Request) bool, log *slog.Logger, drain <-chan struct{}) *Handler {
-	return &Handler{executor: e, access: a, allowed: allowed, log: log, drain: drain}
+// New makes a Handler. allowed says which origins may connect; when the
+// audience goes home every connection is closed with 1012, and no new one is taken.
+func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience, allowed func(*http.Request) bool, log *slog.Logger) *Handler {
+	return &Handler{executor: e, groups: g, access: a, audience: au, allowed: allowed, log: log}
 }
 
-// ServeHTTP returns when the connection has ended.
+// ServeHTTP returns when the connection has begun: it goes on by itself, with
+// nothing left of net/http.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.allowed(r) {
 		wire.Refuse(w, r, http.StatusForbidden, "this origin may not connect: the operator lists it in HARK_CORS_ORIGINS")
@@ -43,23 +50,51 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wire.WriteError(w, r, h.log, err)
 		return
 	}
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	seat, err := h.audience.Enter()
+	if err != nil {
+		wire.WriteError(w, r, h.log, err)
+		return
+	}
+	viewer, _ := hark.ViewerFrom(r.Context())
+	c := &conn{Handler: h, seat: seat, fromHeader: viewer}
+	upgrade := &upgrade{ResponseWriter: w}
+	ws, err := websocket.Accept(upgrade, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{transportWS, legacyWS},
 		InsecureSkipVerify: true, // of the origin, checked above as for every other route
+		OnPongReceived:     func(context.Context, []byte) { c.answered.Store(true) },
 	})
 	if err != nil { // answered
+		seat.Leave()
 		return
 	}
 	ws.SetReadLimit(maxMessage)
-	viewer, _ := hark.ViewerFrom(r.Context())
 	words, ok := dialectOf(ws.Subprotocol())
-	if !ok {
-		_ = ws.Close(4406, "Subprotocol not acceptable") // nobody is left to tell
-		return
+	c.ws, c.out, c.dialect = ws, upgrade.conn, words
+	ctx := wire.WithRecord(context.Background(), &wire.Record{ID: wire.RequestID(r.Context())})
+	go c.serve(ctx, ok)
+}
+
+// An upgrade takes the connection over in hark's way, with small buffers.
+type upgrade struct {
+	http.ResponseWriter
+	conn *socket.Conn
+}
+
+// Sizes of a connection's buffers, in bytes. A control frame must fit the
+// writer's, so that it is one write.
+const (
+	readBuffer  = 512
+	writeBuffer = 256
+)
+
+// Hijack implements http.Hijacker.
+func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, err := socket.Take(u.ResponseWriter)
+	if err != nil {
+		return nil, nil, err
 	}
-	c := &conn{Handler: h, dialect: words, ws: ws, fromHeader: viewer, operations: make(map[string]*running)}
-	reason := c.serve(r.Context())
-	wire.Note(r.Context(), slog.Int("close", int(reason.code)), slog.String("reason", reason.reason))
+	u.conn = c
+	return c, bufio.NewReadWriter(bufio.NewReaderSize(c, readBuffer), bufio.NewWriterSize(c, writeBuffer)), nil
 }
 
 // A closing is why a connection ends: the code and reason that the peer is told.

@@ -49,7 +49,7 @@ func (c *conn) receive(ctx context.Context, m message) error {
 
 // reply writes from the read loop; what cannot be written ends it.
 func (c *conn) reply(message []byte) error {
-	if c.write(nil, message) != nil {
+	if c.write(appendFrame(nil, "", message, "")) != nil {
 		return &closing{reason: "the client does not read"}
 	}
 	return nil
@@ -69,19 +69,20 @@ func (c *conn) init(ctx context.Context, payload json.RawMessage) error {
 		wire.LogInternal(ctx, c.log, e)
 		if c.legacy {
 			quoted, _ := json.Marshal(map[string]string{"message": e.Message}) // strings always can be
-			_ = c.write(nil, appendMessage("", "connection_error", quoted))    // the close says it too
+			_ = c.reply(appendMessage("", "connection_error", quoted))         // the close says it too
 		}
+		return closingOf(err)
+	}
+	if err := c.seat.Identity(viewer.IdentityID); err != nil {
 		return closingOf(err)
 	}
 	session := authority.NewSession(c.access, viewer)
 	c.mu.Lock()
 	c.session = session
 	c.mu.Unlock()
-	c.all.Go(func() {
-		if err := session.Run(ctx); err != nil {
-			wire.LogInternal(ctx, c.log, wire.Classify(err))
-			c.end(closingOf(err))
-		}
+	session.Keep(ctx, func(err error) {
+		wire.LogInternal(ctx, c.log, wire.Classify(err))
+		c.end(closingOf(err))
 	})
 	wire.Note(ctx, slog.String("identity", viewer.IdentityID.String()))
 	if err := c.reply(appendMessage("", "connection_ack", nil)); err != nil || !c.legacy {

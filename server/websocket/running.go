@@ -2,10 +2,17 @@ package websocket
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/operation"
+	"github.com/hark-events/hark/server/socket"
+	"github.com/hark-events/hark/stream"
 )
 
 // maxOperations is how many operations a connection may have at once.
@@ -13,10 +20,17 @@ const maxOperations = 100
 
 // A running operation has an id that is free again as soon as either side ends it.
 type running struct {
-	id      string
-	cancel  context.CancelFunc
-	stopped bool // the client wants no more; guarded by conn.writing
+	conn   *conn
+	id     string
+	next   string // what stands before a payload
+	cancel context.CancelFunc
+
+	mu        sync.Mutex // held for a write that is not its group's
+	stopped   bool       // the client wants no more
+	following *operation.Following
 }
+
+var _ operation.Out = (*running)(nil)
 
 // start begins the operation of a subscribe message.
 func (c *conn) start(ctx context.Context, m message) error {
@@ -32,7 +46,8 @@ func (c *conn) start(ctx context.Context, m message) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	op := &running{id: *m.ID, cancel: cancel}
+	quoted, _ := json.Marshal(*m.ID) // a string always can be
+	op := &running{conn: c, id: *m.ID, cancel: cancel, next: `{"id":` + string(quoted) + `,"type":"` + c.next + `","payload":`}
 
 	c.mu.Lock()
 	_, taken := c.operations[op.id]
@@ -40,6 +55,9 @@ func (c *conn) start(ctx context.Context, m message) error {
 	// without end must not pile it up.
 	full := len(c.operations) >= maxOperations || c.live >= 2*maxOperations
 	if !taken && !full {
+		if c.operations == nil {
+			c.operations = make(map[string]*running, 1)
+		}
 		c.operations[op.id] = op
 		c.live++
 	}
@@ -55,20 +73,19 @@ func (c *conn) start(ctx context.Context, m message) error {
 		return c.reply(appendMessage(op.id, "error", c.errorPayload(a.Errors)))
 	}
 	c.all.Go(func() {
-		defer func() {
-			cancel()
-			c.mu.Lock()
-			c.live--
-			c.mu.Unlock()
-		}()
-		c.run(ctx, op, session, req)
+		op.run(ctx, session, req)
+		c.mu.Lock()
+		c.live--
+		c.mu.Unlock()
 	})
 	return nil
 }
 
-// run executes the operation and writes its answers, then `complete`; or
-// `error`, which ends it too. What the client ended is not answered any more.
-func (c *conn) run(ctx context.Context, op *running, s *authority.Session, req operation.Request) {
+// run executes the operation and writes its answer, then `complete`; or
+// `error`, which ends it too. It returns when a subscription goes on by itself.
+// What the client ended is not answered any more.
+func (o *running) run(ctx context.Context, s *authority.Session, req operation.Request) {
+	c := o.conn
 	viewer, _, err := s.Current()
 	if err != nil {
 		return // the connection closes
@@ -76,56 +93,124 @@ func (c *conn) run(ctx context.Context, op *running, s *authority.Session, req o
 	ctx = hark.WithViewer(ctx, viewer)
 	prepared, err := c.executor.Prepare(ctx, req)
 	if err != nil {
-		c.finish(op, "error", c.errorPayload(c.executor.Refuse(ctx, err).Errors))
+		a := c.executor.Refuse(ctx, err)
+		o.finish(&a)
 		return
 	}
-	for a := range prepared.Answers(ctx, s) {
-		if a.Draining {
-			c.end(restarting())
-			return
+	if prepared.Kind() == ast.Subscription {
+		o.mu.Lock()
+		o.following = prepared.Follow(ctx, s, c.groups, o)
+		stopped := o.stopped
+		o.mu.Unlock()
+		if !stopped {
+			o.following.Run()
 		}
-		if a.Refused != nil {
-			c.finish(op, "error", c.errorPayload(a.Errors))
-			return
-		}
-		if a.Payload == nil {
-			continue // where the stream begins: the protocol has no place for it
-		}
-		if c.write(op, appendMessage(op.id, c.next, a.Payload)) != nil {
-			return
-		}
+		return
 	}
+	a := prepared.Execute(ctx)
+	if a.Refused != nil {
+		o.finish(&a)
+		return
+	}
+	o.mu.Lock()
+	if !o.stopped {
+		_ = o.Write(appendFrame(nil, o.next, a.Payload, "}")) // who is gone needs no word
+	}
+	o.mu.Unlock()
 	if _, _, err := s.Current(); err == nil && ctx.Err() == nil {
-		c.finish(op, "complete", nil)
+		o.finish(nil)
 	}
 }
 
-// finish frees the id, then tells the client, who may use it again at once.
-func (c *conn) finish(op *running, kind string, payload []byte) {
-	c.free(op)
-	_ = c.write(op, appendMessage(op.id, kind, payload)) // who is gone needs no word
+// finish is End, unless the client was faster.
+func (o *running) finish(last *operation.Answer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.stopped {
+		o.End(last)
+	}
 }
 
-func (c *conn) free(op *running) {
+// Begin does nothing: the protocol has no place for where a stream begins.
+func (*running) Begin(hark.Cursor) {}
+
+// End frees the id, then tells the client, who may use it again at once.
+func (o *running) End(last *operation.Answer) {
+	c := o.conn
+	if last != nil && last.Draining {
+		c.end(restarting())
+		return
+	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.operations[op.id] == op {
-		delete(c.operations, op.id)
+	if c.operations[o.id] == o {
+		delete(c.operations, o.id)
+	}
+	c.mu.Unlock()
+	o.cancel()
+	if last == nil {
+		_ = c.reply(appendMessage(o.id, "complete", nil)) // who is gone needs no word
+		return
+	}
+	_ = c.reply(appendMessage(o.id, "error", c.errorPayload(last.Errors)))
+}
+
+// stop ends an operation for the client. It waits for a write that is under
+// way, so that nothing of the old operation follows under an id used anew.
+func (o *running) stop() {
+	o.cancel()
+	o.mu.Lock()
+	o.stopped = true
+	following := o.following
+	o.mu.Unlock()
+	if following != nil {
+		following.Stop()
 	}
 }
 
-// cancel ends an operation for the client. It waits for a write that is under
-// way, so that nothing of the old operation follows under an id used anew.
+// cancel stops the operation of an id, which is free again.
 func (c *conn) cancel(id string) {
 	c.mu.Lock()
 	op := c.operations[id]
 	delete(c.operations, id)
 	c.mu.Unlock()
-	if op == nil {
-		return
+	if op != nil {
+		op.stop()
 	}
-	op.cancel()
-	c.writing.Lock()
-	op.stopped = true
-	c.writing.Unlock()
 }
+
+// stopAll stops all operations of a connection that has ended.
+func (c *conn) stopAll() {
+	c.mu.Lock()
+	all := c.operations
+	c.operations = nil
+	c.mu.Unlock()
+	for _, op := range all {
+		op.stop()
+	}
+}
+
+// Lane names the bytes around a payload.
+func (o *running) Lane() string { return o.next }
+
+// Append appends a frame to be written.
+func (o *running) Append(b []byte, f stream.Frame) []byte {
+	return appendFrame(b, o.next, f.Payload, "}")
+}
+
+// TryWrite writes frames without waiting.
+func (o *running) TryWrite(b []byte) error {
+	switch err := o.conn.out.TryWrite(b); {
+	case errors.Is(err, socket.ErrBusy):
+		return stream.ErrBusy
+	case errors.Is(err, socket.ErrRest):
+		return stream.ErrRest
+	default:
+		return o.conn.check(err)
+	}
+}
+
+// Flush waits until all is written.
+func (o *running) Flush() error { return o.conn.check(o.conn.out.Flush()) }
+
+// Write writes frames, and waits.
+func (o *running) Write(b []byte) error { return o.conn.write(b) }

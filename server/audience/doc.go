@@ -1,0 +1,2 @@
+// Package audience counts the streams that are open, bounds them, and sends them home when hark stops.
+package audience

@@ -1,0 +1,170 @@
+package socket
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// writeTimeout is how long a reader may take no byte before it is given up.
+	writeTimeout = 10 * time.Second
+
+	// aliased is from how many bytes on the rest of a TryWrite is kept
+	// without copying it: such buffers are not used again.
+	aliased = 64 << 10
+)
+
+// What TryWrite could not do at once; Flush waits until it can be done.
+var (
+	ErrBusy = errors.New("the connection takes nothing now")
+	ErrRest = errors.New("the connection has not taken all yet")
+)
+
+// A Conn is a connection whose writes never mix: what one call writes stays
+// together, and the rest of a TryWrite goes first. Many goroutines may
+// write, one may read.
+type Conn struct {
+	net.Conn
+	raw   syscall.RawConn // nil: every write may wait
+	early []byte          // arrived with the request, and is read first
+
+	mu   sync.Mutex // held for a whole write
+	rest []byte     // of a TryWrite
+	err  error      // the first of writing; nothing is written after it
+
+	// Of the TryWrite under way: fields, so that its closure is made once.
+	attempt func(fd uintptr) bool
+	out     []byte
+	n       int
+	failed  error
+}
+
+// Take takes the connection of a request over from net/http, which forgets it
+// when the handler returns. It fails for HTTP/2.
+func Take(w http.ResponseWriter) (*Conn, error) {
+	nc, brw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, fmt.Errorf("take over the connection: %w", err)
+	}
+	c := &Conn{Conn: nc}
+	if n := brw.Reader.Buffered(); n > 0 {
+		early, _ := brw.Reader.Peek(n) // they are there
+		c.early = append([]byte(nil), early...)
+	}
+	_ = nc.SetDeadline(time.Time{}) // of net/http; one that is gone shows at the first write
+	if s, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = s.SyscallConn()
+	}
+	c.attempt = func(fd uintptr) bool {
+		c.n, c.failed = try(fd, c.out)
+		return true
+	}
+	return c, nil
+}
+
+// Read reads what the client sent.
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// Drain reads and drops what the client sends, until it is gone or c is closed.
+func (c *Conn) Drain() {
+	var b [64]byte
+	for {
+		if _, err := c.Read(b[:]); err != nil {
+			return
+		}
+	}
+}
+
+// Write writes all of p. It fails when the reader is gone or takes nothing for
+// 10 s, and then always.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.finish(); c.err != nil {
+		return 0, c.err
+	}
+	return c.all(p)
+}
+
+// Flush writes the rest of a TryWrite, and waits for other writes. It fails as Write does.
+func (c *Conn) Flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finish()
+	return c.err
+}
+
+// TryWrite writes p without waiting for anybody: all of it; or as much as the
+// connection takes now, and keeps the rest, ErrRest; or nothing at all, ErrBusy.
+// The caller must not change p afterwards if it is 64 KiB long or longer.
+func (c *Conn) TryWrite(p []byte) error {
+	if c.raw == nil || !c.mu.TryLock() {
+		return ErrBusy
+	}
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+		return c.err
+	case len(c.rest) > 0:
+		return ErrBusy
+	}
+	c.out, c.n, c.failed = p, 0, nil
+	c.err = c.raw.Write(c.attempt)
+	c.out = nil
+	if c.err == nil {
+		c.err = c.failed
+	}
+	switch {
+	case c.err != nil:
+		return c.err
+	case c.n == 0:
+		return ErrBusy
+	case c.n < len(p):
+		c.rest = p[c.n:]
+		if len(p) < aliased {
+			c.rest = bytes.Clone(c.rest)
+		}
+		return ErrRest
+	}
+	return nil
+}
+
+// finish writes the rest of a TryWrite. It is called with the mutex held.
+func (c *Conn) finish() {
+	if rest := c.rest; len(rest) > 0 {
+		c.rest = nil
+		_, _ = c.all(rest) // c.err tells
+	}
+}
+
+// all writes p for as long as some of it goes every 10 s.
+func (c *Conn) all(p []byte) (n int, err error) {
+	for c.err == nil && n < len(p) {
+		if c.err = c.SetWriteDeadline(time.Now().Add(writeTimeout)); c.err != nil {
+			break
+		}
+		wrote, err := c.Conn.Write(p[n:])
+		n += wrote
+		if !errors.Is(err, os.ErrDeadlineExceeded) || wrote == 0 {
+			c.err = err
+		}
+	}
+	_ = c.SetWriteDeadline(time.Time{}) // TryWrite would see one that has passed
+	return n, c.err
+}

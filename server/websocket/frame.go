@@ -1,0 +1,23 @@
+package websocket
+
+import "encoding/binary"
+
+// Opcodes of frames, RFC 6455 section 5.2.
+const (
+	opText = 0x1
+	opPing = 0x9
+)
+
+// appendFrame appends one text frame of three parts. A server's frames are not
+// masked, so they are the same bytes for everyone.
+func appendFrame(b []byte, head string, payload []byte, tail string) []byte {
+	switch n := len(head) + len(payload) + len(tail); {
+	case n < 126:
+		b = append(b, 0x80|opText, byte(n))
+	case n < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, 0x80|opText, 126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 0x80|opText, 127), uint64(n))
+	}
+	return append(append(append(b, head...), payload...), tail...)
+}
