@@ -62,7 +62,7 @@ func (w *Worker) try(ctx context.Context, s *hark.Subscription, d *hark.Delivery
 	}
 	if err != nil && context.Cause(ctx) == errDrained {
 		w.mu.Lock()
-		w.cut = append(w.cut, d)
+		w.back = append(w.back, d)
 		w.mu.Unlock()
 		if observe != nil {
 			observe(nil)

@@ -16,6 +16,9 @@ const fullLook = 2
 // fill starts what can start now.
 func (w *Worker) fill(ctx context.Context) error {
 	for ctx.Err() == nil {
+		if err := w.giveBack(ctx); err != nil {
+			return err
+		}
 		more, err := w.lookUp(ctx)
 		if err != nil {
 			return err
@@ -141,23 +144,38 @@ func (w *Worker) subscription(ctx context.Context, id hark.ID) (*hark.Subscripti
 
 // claim leases deliveries for the lines of a round and starts them.
 func (w *Worker) claim(ctx context.Context, round []*line) error {
-	wants, lease := w.wants(round)
-	if len(wants) == 0 {
+	turns, lease := w.wants(round)
+	if len(turns) == 0 {
 		return nil
+	}
+	wants := make([]hark.Want, len(turns))
+	for i, t := range turns {
+		wants[i] = t.want()
 	}
 	// Not cut by the end of ctx: what was leased must be known, to be given back.
 	claimCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queueTimeout)
 	defer cancel()
 	ds, err := w.queue.Claim(claimCtx, wants, lease)
 	if err != nil {
-		w.giveUp(wants)
+		w.giveUp(turns)
 		return errors.Join(fmt.Errorf("claim: %w", err), w.release(ctx, ds))
 	}
-	return w.release(ctx, w.launch(ctx, wants, ds))
+	return w.release(ctx, w.launch(ctx, turns, ds))
 }
 
-// wants takes slots for the lines of a round.
-func (w *Worker) wants(round []*line) (wants []hark.Want, lease time.Duration) {
+// A turn is what a line claims: for slots that it has taken, and ahead.
+type turn struct {
+	line         *line
+	slots, ahead int
+	ordered      bool
+}
+
+func (t turn) want() hark.Want {
+	return hark.Want{Subscription: t.line.id, N: t.slots + t.ahead, Ordered: t.ordered}
+}
+
+// wants takes slots for the lines of a round. What was claimed ahead starts at once.
+func (w *Worker) wants(round []*line) (turns []turn, lease time.Duration) {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -171,44 +189,55 @@ func (w *Worker) wants(round []*line) (wants []hark.Want, lease time.Duration) {
 			}
 			n = min(n, starts)
 		}
-		if n == 0 {
+		n -= w.advance(l, n, now)
+		t := turn{line: l}
+		if l.backlog {
+			t.slots, t.ahead = n, w.spare(l)
+		}
+		if t.slots+t.ahead == 0 {
 			continue // its own next attempt to end, or the next look, brings it back
 		}
-		w.take(l, n)
-		want := hark.Want{Subscription: l.id, N: n}
+		l.backlog, l.claiming = false, true
+		w.take(l, t.slots)
 		timeout := hark.DefaultTimeout
 		if l.sub != nil {
-			want.Ordered, timeout = l.sub.Ordered, l.sub.Timeout
+			t.ordered, timeout = l.sub.Ordered, l.sub.Timeout
 		}
 		lease = max(lease, Lease(timeout))
-		wants = append(wants, want)
+		turns = append(turns, t)
 	}
-	return wants, lease
+	return turns, lease
 }
 
 // launch starts claimed deliveries and returns those that must go back: claimed
 // under an outdated copy of the subscription, whose order and bounds may differ
 // by now, or too late, in a drain.
-func (w *Worker) launch(ctx context.Context, wants []hark.Want, ds []*hark.Delivery) (back []*hark.Delivery) {
+func (w *Worker) launch(ctx context.Context, turns []turn, ds []*hark.Delivery) (back []*hark.Delivery) {
 	now := time.Now()
-	got := make(map[hark.ID]int, len(wants))
-	started := make(map[hark.ID]int, len(wants))
+	byLine := make(map[hark.ID][]*hark.Delivery, len(turns))
+	for _, d := range ds {
+		byLine[d.SubscriptionID] = append(byLine[d.SubscriptionID], d)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, d := range ds {
-		l := w.lines[d.SubscriptionID]
-		got[d.SubscriptionID]++
-		if l == nil || ctx.Err() != nil || l.outdated(d.SubscriptionVersion) {
-			back = append(back, d)
-			continue
+	for _, t := range turns {
+		l, got := t.line, byLine[t.line.id]
+		l.claiming = false
+		l.backlog = l.backlog || len(got) >= t.slots+t.ahead
+		started := 0
+		for _, d := range got {
+			switch {
+			case ctx.Err() != nil || l.outdated(d.SubscriptionVersion):
+				back = append(append(back, w.forgo(l)...), d)
+				l.backlog = true
+			case started == t.slots:
+				w.keep(l, d)
+			default:
+				started++
+				w.spawn(l, l.sub, d, l.start(now))
+			}
 		}
-		started[d.SubscriptionID]++
-		w.spawn(l, l.sub, d, l.start(now))
-	}
-	for _, want := range wants {
-		l := w.lines[want.Subscription]
-		l.backlog = got[want.Subscription] >= want.N || got[want.Subscription] > started[want.Subscription]
-		w.give(l, want.N-started[want.Subscription])
+		w.give(l, t.slots-started)
 		l.missing = false // load it again next time
 		w.settle(l)
 	}
@@ -216,12 +245,12 @@ func (w *Worker) launch(ctx context.Context, wants []hark.Want, ds []*hark.Deliv
 }
 
 // giveUp undoes wants.
-func (w *Worker) giveUp(wants []hark.Want) {
+func (w *Worker) giveUp(turns []turn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, want := range wants {
-		l := w.lines[want.Subscription]
-		w.give(l, want.N)
-		w.settle(l)
+	for _, t := range turns {
+		t.line.backlog, t.line.claiming = true, false
+		w.give(t.line, t.slots)
+		w.settle(t.line)
 	}
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,18 +17,21 @@ func (w *Worker) drain(ctx context.Context, cut context.CancelCauseFunc) error {
 	ctx = context.WithoutCancel(ctx)
 	w.mu.Lock()
 	w.state = draining
+	for _, l := range w.lines {
+		w.back = append(w.back, w.forgo(l)...)
+	}
 	w.checkDrained()
 	w.mu.Unlock()
+	early := w.giveBack(ctx) // so that others make them now
 	if !w.awaitDrained(w.conf.DrainTimeout) {
 		cut(errDrained)
 		w.awaitDrained(drainGrace)
 	}
 	w.mu.Lock()
 	w.state = done
-	left, back := w.conf.Concurrency-w.free+w.unrecorded, w.cut
-	w.cut = nil
+	left := w.conf.Concurrency - w.free + w.unrecorded
 	w.mu.Unlock()
-	if err := w.release(ctx, back); err != nil {
+	if err := errors.Join(early, w.giveBack(ctx)); err != nil {
 		return err // their leases run out
 	}
 	if left > 0 {
@@ -51,6 +55,15 @@ func (w *Worker) checkDrained() {
 		w.state = done
 		close(w.drained)
 	}
+}
+
+// giveBack releases what is to be given back.
+func (w *Worker) giveBack(ctx context.Context) error {
+	w.mu.Lock()
+	back := w.back
+	w.back = nil
+	w.mu.Unlock()
+	return w.release(ctx, back)
 }
 
 func (w *Worker) release(ctx context.Context, ds []*hark.Delivery) error {

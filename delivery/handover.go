@@ -26,7 +26,7 @@ func (w *Worker) Reserve(subscription hark.ID, version int64) (lease time.Durati
 		w.refused[subscription] = struct{}{}
 		return 0, false
 	}
-	if l.backlog || l.failing || l.sub == nil || l.sub.Version != version || l.sub.Ordered || l.paced() || w.room(l, 1) == 0 {
+	if l.backlog || l.claiming || l.failing || l.sub == nil || l.sub.Version != version || l.sub.Ordered || l.paced() || w.room(l, 1) == 0 {
 		w.refused[subscription] = struct{}{}
 		w.settle(l)
 		return 0, false

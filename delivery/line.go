@@ -10,6 +10,19 @@ import (
 // that a thousand a second do not mean a thousand claims a second.
 const paceAhead = 100 * time.Millisecond
 
+const (
+	// aheadPerSlot is how many deliveries a quick subscription has claimed, for
+	// each slot that it may have, before there is a slot for them: they start
+	// without waiting for the database, and one claim brings many.
+	aheadPerSlot = 8
+	// aheadPerWorkerSlot bounds what all of them have claimed ahead: at most so
+	// many payloads are in memory for each slot of the worker.
+	aheadPerWorkerSlot = 4
+	// quick is how soon the attempts of such a subscription end, so that what is
+	// claimed ahead waits for less than a second.
+	quick = 100 * time.Millisecond
+)
+
 // A line is what the worker knows of one subscription. All of it is under the
 // worker's lock.
 type line struct {
@@ -18,8 +31,12 @@ type line struct {
 	missing bool               // it cannot be loaded: claimed all the same, for its deliveries to tell
 	asked   int64              // the version for which it was loaded again
 
+	ahead []*hark.Delivery // claimed and waiting for a slot, oldest first
+	quick bool             // the last attempt went well and soon
+
 	inFlight int  // slots taken
 	backlog  bool // the queue has, or may have, more that is due
+	claiming bool // a claim is under way: backlog is of what came since
 	failing  bool // the last attempt failed
 	queued   bool // in Worker.ready
 	parked   bool // until its pace lets it start again
@@ -120,28 +137,83 @@ func (w *Worker) room(l *line, sharers int) int {
 func (w *Worker) take(l *line, n int) { l.inFlight += n; w.free -= n }
 func (w *Worker) give(l *line, n int) { l.inFlight -= n; w.free += n }
 
+// spare is how many deliveries l may have claimed ahead beyond those that it has.
+func (w *Worker) spare(l *line) int {
+	if !l.quick || l.sub == nil || l.sub.Ordered || l.paced() {
+		return 0
+	}
+	return max(0, min(aheadPerSlot*l.limit()-len(l.ahead), aheadPerSlot*w.conf.Concurrency/2*w.conf.Concurrency-w.ahead))
+}
+
+// keep puts d behind those that wait for a slot.
+func (w *Worker) keep(l *line, d *hark.Delivery) {
+	l.ahead = append(l.ahead, d)
+	w.ahead++
+}
+
+// forgo takes from l what it has claimed ahead, to be released.
+func (w *Worker) forgo(l *line) []*hark.Delivery {
+	ds := l.ahead
+	l.ahead = nil
+	w.ahead -= len(ds)
+	return ds
+}
+
+// advance starts what l has claimed ahead, in up to n slots, and tells how many
+// it took. What has waited for so long that its lease may not cover the attempt
+// goes back.
+func (w *Worker) advance(l *line, n int, now time.Time) int {
+	if len(l.ahead) > 0 && l.sub != nil && l.ahead[0].LeasedUntil.Time().Sub(now) < bounded(l.sub.Timeout) {
+		w.back = append(w.back, w.forgo(l)...)
+		l.backlog = true
+		w.signal()
+	}
+	n = min(n, len(l.ahead))
+	w.take(l, n)
+	for i := range n {
+		w.spawn(l, l.sub, l.ahead[i], now)
+		l.ahead[i] = nil
+	}
+	if l.ahead = l.ahead[n:]; len(l.ahead) == 0 {
+		l.ahead = nil
+	}
+	w.ahead -= n
+	return n
+}
+
+// wanting tells whether l has a use for a turn.
+func (w *Worker) wanting(l *line) bool {
+	if l.inFlight < l.limit() {
+		return l.backlog || len(l.ahead) > 0
+	}
+	return l.backlog && w.spare(l) >= aheadPerSlot*l.limit()/2 // one claim for many
+}
+
 // settle puts l, after a turn, where it belongs: among the ready while it has
 // work and room, among the idle when it has nothing at all. While a look is
 // owed, others may wait that we do not know of: then l gets its next turn when
 // the look comes round to it.
 func (w *Worker) settle(l *line) {
+	if w.state == running && len(l.ahead) > 0 {
+		w.advance(l, w.room(l, 1), time.Now())
+	}
 	switch {
 	case l.queued || l.parked || w.state != running && l.backlog:
-	case l.backlog && l.inFlight < l.limit():
-		if w.look > 0 {
+	case w.wanting(l):
+		if w.look > 0 && len(l.ahead) == 0 {
 			w.look = fullLook
 			return
 		}
 		w.enqueue(l)
-	case !l.backlog && l.inFlight == 0:
+	case !l.backlog && !l.claiming && l.inFlight == 0 && len(l.ahead) == 0:
 		delete(w.lines, l.id)
 		w.idle.Add(l.id, l)
 	}
 }
 
-// enqueue puts l, which has work, among the ready if it has room.
+// enqueue puts l among the ready if it has a use for a turn.
 func (w *Worker) enqueue(l *line) {
-	if !l.queued && !l.parked && l.inFlight < l.limit() {
+	if !l.queued && !l.parked && w.wanting(l) {
 		l.queued = true
 		w.ready = append(w.ready, l)
 	}

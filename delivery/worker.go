@@ -56,6 +56,7 @@ type Worker struct {
 	mu         sync.Mutex
 	state      state
 	free       int                            // slots
+	ahead      int                            // deliveries claimed for which there is no slot yet
 	unrecorded int                            // attempts that ended, outcomes not stored yet
 	lines      map[hark.ID]*line              // the busy ones
 	idle       *simplelru.LRU[hark.ID, *line] // the others: a line is in one of both
@@ -64,7 +65,7 @@ type Worker struct {
 	look       int                            // passes over the queue that are owed, see lookUp
 	after      hark.ID                        // where the next look starts
 	nextDue    hark.Time                      // the soonest retry we know of; 0: none
-	cut        []*hark.Delivery               // attempts that the end of the drain cut
+	back       []*hark.Delivery               // leases to be given back: their attempts were not made, or cut
 	drained    chan struct{}                  // closed when draining and nothing is left
 
 	// spawn starts an attempt at the given time under Run's context; nil before Run.

@@ -1,0 +1,116 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hark-events/hark"
+)
+
+// A Caller makes callbacks that are HTTP requests, whatever is in them.
+type Caller struct {
+	transport http.RoundTripper
+	auth      *Authorizer
+	signer    Signer
+	userAgent string
+}
+
+// NewCaller makes a Caller. The client must be the guarded one; of it only the
+// transport is used, so no redirect is followed and no cookie kept, whatever
+// the client says. The user agent is such as "hark/1.2.3".
+func NewCaller(client *http.Client, auth *Authorizer, signer Signer, userAgent string) *Caller {
+	transport := client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	return &Caller{transport: transport, auth: auth, signer: signer, userAgent: userAgent}
+}
+
+// Request builds the request that brings d to s, signed now as in Standard
+// Webhooks but without credentials and context, which Call adds. The header,
+// whose keys go out in the case that they have, becomes the request's.
+func (c *Caller) Request(s *hark.Subscription, d *hark.Delivery, method string, header http.Header, body []byte) (*http.Request, error) {
+	id, now := d.ID.String(), time.Now().Unix()
+	signature, err := c.signer.Sign(s, id, now, body)
+	if err != nil {
+		return nil, err // tells what is wrong with the subscription, which may be mended
+	}
+	req, err := http.NewRequest(method, s.Endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, Permanent(errors.New("the endpoint is no URL")) // without err, which quotes it
+	}
+	req.Header = header
+	header["User-Agent"] = []string{c.userAgent}
+	header["webhook-id"] = []string{id}
+	header["webhook-timestamp"] = []string{strconv.FormatInt(now, 10)}
+	header["webhook-signature"] = []string{signature}
+	// Never sent, but tells net/http that it may send again what met a kept
+	// connection that the subscriber was closing: webhook-id makes that safe.
+	header["Idempotency-Key"] = []string{}
+	return req, nil
+}
+
+// Call sends req with the credentials of s, with a new OAuth2 token once more
+// after a 401. Its error means that no answer came.
+func (c *Caller) Call(ctx context.Context, s *hark.Subscription, req *http.Request) (*Answer, error) {
+	started := time.Now()
+	for renewed := false; ; renewed = true {
+		name, value, err := c.auth.Header(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		// Not Set: the name goes out as the subscriber wrote it.
+		req.Header[name] = []string{value}
+		a, err := c.send(ctx, req, started)
+		if err != nil {
+			return nil, err
+		}
+		_, token, _ := strings.Cut(value, " ")
+		a.Body = Redact(a.Body, value, token)
+		if a.Status != http.StatusUnauthorized || renewed || !c.auth.Renew(s, value) {
+			return a, nil
+		}
+		req.Header = req.Header.Clone() // the connection may still hold the old one
+		if req.Body, err = req.GetBody(); err != nil {
+			return nil, fmt.Errorf("send again: %w", err)
+		}
+	}
+}
+
+// send sends req and reads the answer.
+func (c *Caller) send(ctx context.Context, req *http.Request, started time.Time) (*Answer, error) {
+	ctx, during := watch(ctx)
+	req = req.WithContext(ctx)
+	if traceparent := Traceparent(ctx); traceparent != "" {
+		req.Header["traceparent"] = []string{traceparent}
+	}
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, errors.New(Explain(err, during.String(), time.Since(started)))
+	}
+	return readAnswer(resp, started), nil
+}
+
+// A phase is how far a request has come, for the words of a time-out.
+type phase struct{ atomic.Int32 }
+
+func (p *phase) String() string {
+	return [...]string{"connecting", "sending the request", "waiting for headers"}[p.Load()]
+}
+
+// watch returns a context whose request tells its phase.
+func watch(ctx context.Context) (context.Context, *phase) {
+	p := new(phase)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:      func(httptrace.GotConnInfo) { p.Store(1) },
+		WroteRequest: func(httptrace.WroteRequestInfo) { p.Store(2) },
+	}), p
+}
