@@ -120,3 +120,28 @@ func TestDuplicatesAreTheStoredEvent(t *testing.T) {
 		t.Errorf("%d events are stored", len(log))
 	}
 }
+
+// TestDuplicateOfAnotherPlace: a key gives nobody an event that is out of its reach.
+func TestDuplicateOfAnotherPlace(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, testkit.Store(t), events.Config{})
+	in := func(environment string) *hark.NewEvent {
+		e := newEvent("1")
+		e.Environment, e.IdempotencyKey = environment, "key"
+		return e
+	}
+	first := n.publish(t, in("prod"))[0]
+	n.authority.allows = func(_ hark.Action, e *hark.Event) bool { return e.Environment == "dev" }
+	_, _, err := n.Publish(t.Context(), []*hark.NewEvent{newEvents(1)[0], in("dev")})
+	want(t, err, hark.Forbidden, "") // of the event without an environment
+	_, _, err = n.Publish(t.Context(), []*hark.NewEvent{in("dev")})
+	want(t, err, hark.Conflict, "input.0.idempotencyKey")
+	n.authority.allows = func(a hark.Action, e *hark.Event) bool { return e.Environment == "dev" || a == hark.ReadEvents }
+	stored, duplicates, err := n.Publish(t.Context(), []*hark.NewEvent{in("dev")})
+	if err != nil || duplicates != 1 || stored[0].ID != first.ID {
+		t.Errorf("%v %d %v", stored, duplicates, err)
+	}
+	if log := n.all(t); len(log) != 1 {
+		t.Errorf("%d events are stored", len(log))
+	}
+}

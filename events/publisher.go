@@ -99,7 +99,9 @@ func weight(r *request) (units int) {
 // result has one event for each input, in its order; one that was there already
 // by its idempotency key is the stored one, and counts as a duplicate.
 //
-// Errors: UNAUTHENTICATED, FORBIDDEN, NOT_FOUND (the project), BAD_USER_INPUT.
+// Errors: UNAUTHENTICATED, FORBIDDEN, NOT_FOUND (the project), BAD_USER_INPUT,
+// CONFLICT for the idempotency key of an event that the caller may neither
+// publish nor read.
 func (p *Publisher) Publish(ctx context.Context, input []*hark.NewEvent) (events []*hark.Event, duplicates int, err error) {
 	r, err := p.prepare(ctx, input)
 	if err != nil {
@@ -147,6 +149,19 @@ func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*reque
 			return nil, inInput(i, err)
 		}
 		r.revision = min(r.revision, revision)
+	}
+	r.Duplicate = func(i int, stored *hark.Event) error {
+		if permitted[stored.ProjectID](stored) {
+			return nil
+		}
+		reads, err := p.authority.Permitted(ctx, hark.ReadEvents, stored.ProjectID)
+		if err == nil && reads(stored) {
+			return nil
+		}
+		return inInput(i, &hark.Error{
+			Code: hark.Conflict, Field: "idempotencyKey",
+			Message: "another event of the project has this key, and no role of yours allows to publish or to read it: choose another key",
+		})
 	}
 	return r, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
+	"github.com/hark-events/hark/server/cloudevents"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/projectevents"
 	"github.com/hark-events/hark/stream"
@@ -25,6 +26,8 @@ type Config struct {
 	Guard         operation.Guard
 	Tokens        Tokens
 	ProjectEvents projectevents.Opener
+	Publisher     cloudevents.Publisher // of events that come as CloudEvents
+	Projects      cloudevents.Projects
 
 	Playground http.Handler // at /playground and below
 	Metrics    http.Handler // at /metrics

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hark-events/hark/server/cloudevents"
 	"github.com/hark-events/hark/server/graphqlhttp"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/projectevents"
@@ -34,6 +35,7 @@ func (s *Server) api(mux *http.ServeMux) {
 	mux.Handle("/graphql", upgrade(
 		s.stream(websocket.New(executor, s.groups, c.Access, s.audience, s.allowed, c.Log)),
 		graphqlhttp.New(executor, s.groups, c.Access, s.audience)))
+	mux.Handle("/api/v1/events", method(http.MethodPost, cloudevents.New(c.Publisher, c.Projects, c.Access, c.Log)))
 	mux.Handle("/api/v1/events/subscribe/project-events",
 		method(http.MethodPost, s.stream(projectevents.New(c.ProjectEvents, c.Access, s.audience, c.Log))))
 	mux.Handle("/api/v1/auth/universal-auth/login", method(http.MethodPost, http.HandlerFunc(s.login)))

@@ -17,6 +17,9 @@ type Append struct {
 	// time of publishing; one whose idempotency key is known is replaced by the
 	// event that is stored already.
 	Events []*hark.Event
+	// Duplicate tells why the i-th event can't be answered with the stored one
+	// of its key; nil: nothing is in the way.
+	Duplicate func(i int, stored *hark.Event) error
 
 	// What Append answers.
 	Duplicates int              // how many were there already
@@ -110,7 +113,7 @@ func appendAll(ctx context.Context, tx appendTx, found *locked, requests []*Appe
 	ends := map[hark.ID]int64{}
 	now := hark.Now()
 	for _, r := range requests {
-		if r.Err = admit(r, logs, m); r.Err != nil {
+		if r.Err = admit(r, logs, known, m); r.Err != nil {
 			continue
 		}
 		for i, e := range r.Events {
@@ -146,10 +149,15 @@ func appendAll(ctx context.Context, tx appendTx, found *locked, requests []*Appe
 }
 
 // admit tells why a request can't be stored.
-func admit(r *Append, logs map[hark.ID]*logRow, m Matcher) error {
-	for _, e := range r.Events {
+func admit(r *Append, logs map[hark.ID]*logRow, known map[eventKey]*hark.Event, m Matcher) error {
+	for i, e := range r.Events {
 		if logs[e.ProjectID] == nil {
 			return hark.Errorf(hark.NotFound, "no such project")
+		}
+		if first, ok := known[keyOf(e)]; ok && e.IdempotencyKey != "" && r.Duplicate != nil {
+			if err := r.Duplicate(i, first); err != nil {
+				return err
+			}
 		}
 	}
 	return m.Check(r)

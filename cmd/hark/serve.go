@@ -106,10 +106,10 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	groups := stream.NewGroups()
 	metrics.Groups(groups)
 	listener := stream.NewListener(hub, may, store.DefaultProjectID())
+	publisher := events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: c.Retention, Starter: starter, Observe: metrics.Commit})
 	resolver := &resolvers.Resolver{
 		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may),
-		Publisher: events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: c.Retention, Starter: starter, Observe: metrics.Commit}),
-		Listener:  listener, Store: st,
+		Publisher: publisher, Listener: listener, Store: st,
 		Subscriptions: subscriptions.New(st, may, drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake}),
 	}
 	var schema graphql.ExecutableSchema // none: a worker alone answers its operator
@@ -118,6 +118,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	}
 	srv := server.New(server.Config{
 		Schema: schema, Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
+		Publisher: publisher, Projects: acc,
 		Playground: console.Playground(), Metrics: metrics.Handler(),
 		Groups: groups, Checks: c.checks(st, broker),
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,

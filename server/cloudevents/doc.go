@@ -1,0 +1,2 @@
+// Package cloudevents takes events in as CloudEvents 1.0 over HTTP: binary, structured and batched.
+package cloudevents
