@@ -17,6 +17,7 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"github.com/hark-events/hark/ent/accesstoken"
+	"github.com/hark-events/hark/ent/alarm"
 	"github.com/hark-events/hark/ent/auditentry"
 	"github.com/hark-events/hark/ent/clientsecret"
 	"github.com/hark-events/hark/ent/delivery"
@@ -27,9 +28,11 @@ import (
 	"github.com/hark-events/hark/ent/eventsubscription"
 	"github.com/hark-events/hark/ent/identity"
 	"github.com/hark-events/hark/ent/project"
+	"github.com/hark-events/hark/ent/replay"
 	"github.com/hark-events/hark/ent/revision"
 	"github.com/hark-events/hark/ent/role"
 	"github.com/hark-events/hark/ent/rolegrant"
+	"github.com/hark-events/hark/ent/signingkey"
 
 	stdsql "database/sql"
 )
@@ -41,6 +44,8 @@ type Client struct {
 	Schema *migrate.Schema
 	// AccessToken is the client for interacting with the AccessToken builders.
 	AccessToken *AccessTokenClient
+	// Alarm is the client for interacting with the Alarm builders.
+	Alarm *AlarmClient
 	// AuditEntry is the client for interacting with the AuditEntry builders.
 	AuditEntry *AuditEntryClient
 	// ClientSecret is the client for interacting with the ClientSecret builders.
@@ -61,12 +66,16 @@ type Client struct {
 	Identity *IdentityClient
 	// Project is the client for interacting with the Project builders.
 	Project *ProjectClient
+	// Replay is the client for interacting with the Replay builders.
+	Replay *ReplayClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
 	// Role is the client for interacting with the Role builders.
 	Role *RoleClient
 	// RoleGrant is the client for interacting with the RoleGrant builders.
 	RoleGrant *RoleGrantClient
+	// SigningKey is the client for interacting with the SigningKey builders.
+	SigningKey *SigningKeyClient
 }
 
 // NewClient creates a new client configured with the given options.
@@ -79,6 +88,7 @@ func NewClient(opts ...Option) *Client {
 func (c *Client) init() {
 	c.Schema = migrate.NewSchema(c.driver)
 	c.AccessToken = NewAccessTokenClient(c.config)
+	c.Alarm = NewAlarmClient(c.config)
 	c.AuditEntry = NewAuditEntryClient(c.config)
 	c.ClientSecret = NewClientSecretClient(c.config)
 	c.Delivery = NewDeliveryClient(c.config)
@@ -89,9 +99,11 @@ func (c *Client) init() {
 	c.EventSubscription = NewEventSubscriptionClient(c.config)
 	c.Identity = NewIdentityClient(c.config)
 	c.Project = NewProjectClient(c.config)
+	c.Replay = NewReplayClient(c.config)
 	c.Revision = NewRevisionClient(c.config)
 	c.Role = NewRoleClient(c.config)
 	c.RoleGrant = NewRoleGrantClient(c.config)
+	c.SigningKey = NewSigningKeyClient(c.config)
 }
 
 type (
@@ -185,6 +197,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		ctx:               ctx,
 		config:            cfg,
 		AccessToken:       NewAccessTokenClient(cfg),
+		Alarm:             NewAlarmClient(cfg),
 		AuditEntry:        NewAuditEntryClient(cfg),
 		ClientSecret:      NewClientSecretClient(cfg),
 		Delivery:          NewDeliveryClient(cfg),
@@ -195,9 +208,11 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		EventSubscription: NewEventSubscriptionClient(cfg),
 		Identity:          NewIdentityClient(cfg),
 		Project:           NewProjectClient(cfg),
+		Replay:            NewReplayClient(cfg),
 		Revision:          NewRevisionClient(cfg),
 		Role:              NewRoleClient(cfg),
 		RoleGrant:         NewRoleGrantClient(cfg),
+		SigningKey:        NewSigningKeyClient(cfg),
 	}, nil
 }
 
@@ -218,6 +233,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		ctx:               ctx,
 		config:            cfg,
 		AccessToken:       NewAccessTokenClient(cfg),
+		Alarm:             NewAlarmClient(cfg),
 		AuditEntry:        NewAuditEntryClient(cfg),
 		ClientSecret:      NewClientSecretClient(cfg),
 		Delivery:          NewDeliveryClient(cfg),
@@ -228,9 +244,11 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		EventSubscription: NewEventSubscriptionClient(cfg),
 		Identity:          NewIdentityClient(cfg),
 		Project:           NewProjectClient(cfg),
+		Replay:            NewReplayClient(cfg),
 		Revision:          NewRevisionClient(cfg),
 		Role:              NewRoleClient(cfg),
 		RoleGrant:         NewRoleGrantClient(cfg),
+		SigningKey:        NewSigningKeyClient(cfg),
 	}, nil
 }
 
@@ -260,9 +278,9 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.AccessToken, c.AuditEntry, c.ClientSecret, c.Delivery, c.DeliveryAttempt,
-		c.Event, c.EventDefinition, c.EventLog, c.EventSubscription, c.Identity,
-		c.Project, c.Revision, c.Role, c.RoleGrant,
+		c.AccessToken, c.Alarm, c.AuditEntry, c.ClientSecret, c.Delivery,
+		c.DeliveryAttempt, c.Event, c.EventDefinition, c.EventLog, c.EventSubscription,
+		c.Identity, c.Project, c.Replay, c.Revision, c.Role, c.RoleGrant, c.SigningKey,
 	} {
 		n.Use(hooks...)
 	}
@@ -272,9 +290,9 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.AccessToken, c.AuditEntry, c.ClientSecret, c.Delivery, c.DeliveryAttempt,
-		c.Event, c.EventDefinition, c.EventLog, c.EventSubscription, c.Identity,
-		c.Project, c.Revision, c.Role, c.RoleGrant,
+		c.AccessToken, c.Alarm, c.AuditEntry, c.ClientSecret, c.Delivery,
+		c.DeliveryAttempt, c.Event, c.EventDefinition, c.EventLog, c.EventSubscription,
+		c.Identity, c.Project, c.Replay, c.Revision, c.Role, c.RoleGrant, c.SigningKey,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -285,6 +303,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 	switch m := m.(type) {
 	case *AccessTokenMutation:
 		return c.AccessToken.mutate(ctx, m)
+	case *AlarmMutation:
+		return c.Alarm.mutate(ctx, m)
 	case *AuditEntryMutation:
 		return c.AuditEntry.mutate(ctx, m)
 	case *ClientSecretMutation:
@@ -305,12 +325,16 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Identity.mutate(ctx, m)
 	case *ProjectMutation:
 		return c.Project.mutate(ctx, m)
+	case *ReplayMutation:
+		return c.Replay.mutate(ctx, m)
 	case *RevisionMutation:
 		return c.Revision.mutate(ctx, m)
 	case *RoleMutation:
 		return c.Role.mutate(ctx, m)
 	case *RoleGrantMutation:
 		return c.RoleGrant.mutate(ctx, m)
+	case *SigningKeyMutation:
+		return c.SigningKey.mutate(ctx, m)
 	default:
 		return nil, fmt.Errorf("ent: unknown mutation type %T", m)
 	}
@@ -462,6 +486,139 @@ func (c *AccessTokenClient) mutate(ctx context.Context, m *AccessTokenMutation) 
 		return (&AccessTokenDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown AccessToken mutation op: %q", m.Op())
+	}
+}
+
+// AlarmClient is a client for the Alarm schema.
+type AlarmClient struct {
+	config
+}
+
+// NewAlarmClient returns a client for the Alarm from the given config.
+func NewAlarmClient(c config) *AlarmClient {
+	return &AlarmClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `alarm.Hooks(f(g(h())))`.
+func (c *AlarmClient) Use(hooks ...Hook) {
+	c.hooks.Alarm = append(c.hooks.Alarm, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `alarm.Intercept(f(g(h())))`.
+func (c *AlarmClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Alarm = append(c.inters.Alarm, interceptors...)
+}
+
+// Create returns a builder for creating a Alarm entity.
+func (c *AlarmClient) Create() *AlarmCreate {
+	mutation := newAlarmMutation(c.config, OpCreate)
+	return &AlarmCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Alarm entities.
+func (c *AlarmClient) CreateBulk(builders ...*AlarmCreate) *AlarmCreateBulk {
+	return &AlarmCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AlarmClient) MapCreateBulk(slice any, setFunc func(*AlarmCreate, int)) *AlarmCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AlarmCreateBulk{err: fmt.Errorf("calling to AlarmClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AlarmCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AlarmCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Alarm.
+func (c *AlarmClient) Update() *AlarmUpdate {
+	mutation := newAlarmMutation(c.config, OpUpdate)
+	return &AlarmUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AlarmClient) UpdateOne(_m *Alarm) *AlarmUpdateOne {
+	mutation := newAlarmMutation(c.config, OpUpdateOne, withAlarm(_m))
+	return &AlarmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AlarmClient) UpdateOneID(id hark.ID) *AlarmUpdateOne {
+	mutation := newAlarmMutation(c.config, OpUpdateOne, withAlarmID(id))
+	return &AlarmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Alarm.
+func (c *AlarmClient) Delete() *AlarmDelete {
+	mutation := newAlarmMutation(c.config, OpDelete)
+	return &AlarmDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AlarmClient) DeleteOne(_m *Alarm) *AlarmDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AlarmClient) DeleteOneID(id hark.ID) *AlarmDeleteOne {
+	builder := c.Delete().Where(alarm.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AlarmDeleteOne{builder}
+}
+
+// Query returns a query builder for Alarm.
+func (c *AlarmClient) Query() *AlarmQuery {
+	return &AlarmQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAlarm},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Alarm entity by its id.
+func (c *AlarmClient) Get(ctx context.Context, id hark.ID) (*Alarm, error) {
+	return c.Query().Where(alarm.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AlarmClient) GetX(ctx context.Context, id hark.ID) *Alarm {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *AlarmClient) Hooks() []Hook {
+	return c.hooks.Alarm
+}
+
+// Interceptors returns the client interceptors.
+func (c *AlarmClient) Interceptors() []Interceptor {
+	return c.inters.Alarm
+}
+
+func (c *AlarmClient) mutate(ctx context.Context, m *AlarmMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AlarmCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AlarmUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AlarmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AlarmDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Alarm mutation op: %q", m.Op())
 	}
 }
 
@@ -1907,6 +2064,139 @@ func (c *ProjectClient) mutate(ctx context.Context, m *ProjectMutation) (Value, 
 	}
 }
 
+// ReplayClient is a client for the Replay schema.
+type ReplayClient struct {
+	config
+}
+
+// NewReplayClient returns a client for the Replay from the given config.
+func NewReplayClient(c config) *ReplayClient {
+	return &ReplayClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `replay.Hooks(f(g(h())))`.
+func (c *ReplayClient) Use(hooks ...Hook) {
+	c.hooks.Replay = append(c.hooks.Replay, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `replay.Intercept(f(g(h())))`.
+func (c *ReplayClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Replay = append(c.inters.Replay, interceptors...)
+}
+
+// Create returns a builder for creating a Replay entity.
+func (c *ReplayClient) Create() *ReplayCreate {
+	mutation := newReplayMutation(c.config, OpCreate)
+	return &ReplayCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Replay entities.
+func (c *ReplayClient) CreateBulk(builders ...*ReplayCreate) *ReplayCreateBulk {
+	return &ReplayCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ReplayClient) MapCreateBulk(slice any, setFunc func(*ReplayCreate, int)) *ReplayCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ReplayCreateBulk{err: fmt.Errorf("calling to ReplayClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ReplayCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ReplayCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Replay.
+func (c *ReplayClient) Update() *ReplayUpdate {
+	mutation := newReplayMutation(c.config, OpUpdate)
+	return &ReplayUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ReplayClient) UpdateOne(_m *Replay) *ReplayUpdateOne {
+	mutation := newReplayMutation(c.config, OpUpdateOne, withReplay(_m))
+	return &ReplayUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ReplayClient) UpdateOneID(id hark.ID) *ReplayUpdateOne {
+	mutation := newReplayMutation(c.config, OpUpdateOne, withReplayID(id))
+	return &ReplayUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Replay.
+func (c *ReplayClient) Delete() *ReplayDelete {
+	mutation := newReplayMutation(c.config, OpDelete)
+	return &ReplayDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ReplayClient) DeleteOne(_m *Replay) *ReplayDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ReplayClient) DeleteOneID(id hark.ID) *ReplayDeleteOne {
+	builder := c.Delete().Where(replay.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ReplayDeleteOne{builder}
+}
+
+// Query returns a query builder for Replay.
+func (c *ReplayClient) Query() *ReplayQuery {
+	return &ReplayQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeReplay},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Replay entity by its id.
+func (c *ReplayClient) Get(ctx context.Context, id hark.ID) (*Replay, error) {
+	return c.Query().Where(replay.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ReplayClient) GetX(ctx context.Context, id hark.ID) *Replay {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ReplayClient) Hooks() []Hook {
+	return c.hooks.Replay
+}
+
+// Interceptors returns the client interceptors.
+func (c *ReplayClient) Interceptors() []Interceptor {
+	return c.inters.Replay
+}
+
+func (c *ReplayClient) mutate(ctx context.Context, m *ReplayMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ReplayCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ReplayUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ReplayUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ReplayDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Replay mutation op: %q", m.Op())
+	}
+}
+
 // RevisionClient is a client for the Revision schema.
 type RevisionClient struct {
 	config
@@ -2386,17 +2676,150 @@ func (c *RoleGrantClient) mutate(ctx context.Context, m *RoleGrantMutation) (Val
 	}
 }
 
+// SigningKeyClient is a client for the SigningKey schema.
+type SigningKeyClient struct {
+	config
+}
+
+// NewSigningKeyClient returns a client for the SigningKey from the given config.
+func NewSigningKeyClient(c config) *SigningKeyClient {
+	return &SigningKeyClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `signingkey.Hooks(f(g(h())))`.
+func (c *SigningKeyClient) Use(hooks ...Hook) {
+	c.hooks.SigningKey = append(c.hooks.SigningKey, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `signingkey.Intercept(f(g(h())))`.
+func (c *SigningKeyClient) Intercept(interceptors ...Interceptor) {
+	c.inters.SigningKey = append(c.inters.SigningKey, interceptors...)
+}
+
+// Create returns a builder for creating a SigningKey entity.
+func (c *SigningKeyClient) Create() *SigningKeyCreate {
+	mutation := newSigningKeyMutation(c.config, OpCreate)
+	return &SigningKeyCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of SigningKey entities.
+func (c *SigningKeyClient) CreateBulk(builders ...*SigningKeyCreate) *SigningKeyCreateBulk {
+	return &SigningKeyCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *SigningKeyClient) MapCreateBulk(slice any, setFunc func(*SigningKeyCreate, int)) *SigningKeyCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &SigningKeyCreateBulk{err: fmt.Errorf("calling to SigningKeyClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*SigningKeyCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &SigningKeyCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for SigningKey.
+func (c *SigningKeyClient) Update() *SigningKeyUpdate {
+	mutation := newSigningKeyMutation(c.config, OpUpdate)
+	return &SigningKeyUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *SigningKeyClient) UpdateOne(_m *SigningKey) *SigningKeyUpdateOne {
+	mutation := newSigningKeyMutation(c.config, OpUpdateOne, withSigningKey(_m))
+	return &SigningKeyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *SigningKeyClient) UpdateOneID(id hark.ID) *SigningKeyUpdateOne {
+	mutation := newSigningKeyMutation(c.config, OpUpdateOne, withSigningKeyID(id))
+	return &SigningKeyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for SigningKey.
+func (c *SigningKeyClient) Delete() *SigningKeyDelete {
+	mutation := newSigningKeyMutation(c.config, OpDelete)
+	return &SigningKeyDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *SigningKeyClient) DeleteOne(_m *SigningKey) *SigningKeyDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *SigningKeyClient) DeleteOneID(id hark.ID) *SigningKeyDeleteOne {
+	builder := c.Delete().Where(signingkey.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &SigningKeyDeleteOne{builder}
+}
+
+// Query returns a query builder for SigningKey.
+func (c *SigningKeyClient) Query() *SigningKeyQuery {
+	return &SigningKeyQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeSigningKey},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a SigningKey entity by its id.
+func (c *SigningKeyClient) Get(ctx context.Context, id hark.ID) (*SigningKey, error) {
+	return c.Query().Where(signingkey.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *SigningKeyClient) GetX(ctx context.Context, id hark.ID) *SigningKey {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *SigningKeyClient) Hooks() []Hook {
+	return c.hooks.SigningKey
+}
+
+// Interceptors returns the client interceptors.
+func (c *SigningKeyClient) Interceptors() []Interceptor {
+	return c.inters.SigningKey
+}
+
+func (c *SigningKeyClient) mutate(ctx context.Context, m *SigningKeyMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&SigningKeyCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&SigningKeyUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&SigningKeyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&SigningKeyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown SigningKey mutation op: %q", m.Op())
+	}
+}
+
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		AccessToken, AuditEntry, ClientSecret, Delivery, DeliveryAttempt, Event,
-		EventDefinition, EventLog, EventSubscription, Identity, Project, Revision,
-		Role, RoleGrant []ent.Hook
+		AccessToken, Alarm, AuditEntry, ClientSecret, Delivery, DeliveryAttempt, Event,
+		EventDefinition, EventLog, EventSubscription, Identity, Project, Replay,
+		Revision, Role, RoleGrant, SigningKey []ent.Hook
 	}
 	inters struct {
-		AccessToken, AuditEntry, ClientSecret, Delivery, DeliveryAttempt, Event,
-		EventDefinition, EventLog, EventSubscription, Identity, Project, Revision,
-		Role, RoleGrant []ent.Interceptor
+		AccessToken, Alarm, AuditEntry, ClientSecret, Delivery, DeliveryAttempt, Event,
+		EventDefinition, EventLog, EventSubscription, Identity, Project, Replay,
+		Revision, Role, RoleGrant, SigningKey []ent.Interceptor
 	}
 )
 

@@ -31,6 +31,8 @@ type Delivery struct {
 	Test bool `json:"test,omitempty"`
 	// AttemptCount holds the value of the "attempt_count" field.
 	AttemptCount int `json:"attempt_count,omitempty"`
+	// Attempts made before its schedule last began anew.
+	ScheduleStart int `json:"schedule_start,omitempty"`
 	// NextAttemptAt holds the value of the "next_attempt_at" field.
 	NextAttemptAt hark.Time `json:"next_attempt_at,omitempty"`
 	// LeasedUntil holds the value of the "leased_until" field.
@@ -55,7 +57,7 @@ func (*Delivery) scanValues(columns []string) ([]any, error) {
 			values[i] = new(hark.ID)
 		case delivery.FieldTest:
 			values[i] = new(sql.NullBool)
-		case delivery.FieldSequence, delivery.FieldAttemptCount, delivery.FieldNextAttemptAt, delivery.FieldLeasedUntil, delivery.FieldCreatedAt, delivery.FieldUpdatedAt:
+		case delivery.FieldSequence, delivery.FieldAttemptCount, delivery.FieldScheduleStart, delivery.FieldNextAttemptAt, delivery.FieldLeasedUntil, delivery.FieldCreatedAt, delivery.FieldUpdatedAt:
 			values[i] = new(sql.NullInt64)
 		case delivery.FieldStatus, delivery.FieldLastError, delivery.FieldDiscardReason:
 			values[i] = new(sql.NullString)
@@ -121,6 +123,12 @@ func (_m *Delivery) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field attempt_count", values[i])
 			} else if value.Valid {
 				_m.AttemptCount = int(value.Int64)
+			}
+		case delivery.FieldScheduleStart:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field schedule_start", values[i])
+			} else if value.Valid {
+				_m.ScheduleStart = int(value.Int64)
 			}
 		case delivery.FieldNextAttemptAt:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
@@ -214,6 +222,9 @@ func (_m *Delivery) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("attempt_count=")
 	builder.WriteString(fmt.Sprintf("%v", _m.AttemptCount))
+	builder.WriteString(", ")
+	builder.WriteString("schedule_start=")
+	builder.WriteString(fmt.Sprintf("%v", _m.ScheduleStart))
 	builder.WriteString(", ")
 	builder.WriteString("next_attempt_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.NextAttemptAt))

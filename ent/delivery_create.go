@@ -81,6 +81,20 @@ func (_c *DeliveryCreate) SetNillableAttemptCount(v *int) *DeliveryCreate {
 	return _c
 }
 
+// SetScheduleStart sets the "schedule_start" field.
+func (_c *DeliveryCreate) SetScheduleStart(v int) *DeliveryCreate {
+	_c.mutation.SetScheduleStart(v)
+	return _c
+}
+
+// SetNillableScheduleStart sets the "schedule_start" field if the given value is not nil.
+func (_c *DeliveryCreate) SetNillableScheduleStart(v *int) *DeliveryCreate {
+	if v != nil {
+		_c.SetScheduleStart(*v)
+	}
+	return _c
+}
+
 // SetNextAttemptAt sets the "next_attempt_at" field.
 func (_c *DeliveryCreate) SetNextAttemptAt(v hark.Time) *DeliveryCreate {
 	_c.mutation.SetNextAttemptAt(v)
@@ -198,6 +212,10 @@ func (_c *DeliveryCreate) defaults() {
 		v := delivery.DefaultAttemptCount
 		_c.mutation.SetAttemptCount(v)
 	}
+	if _, ok := _c.mutation.ScheduleStart(); !ok {
+		v := delivery.DefaultScheduleStart
+		_c.mutation.SetScheduleStart(v)
+	}
 	if _, ok := _c.mutation.NextAttemptAt(); !ok {
 		v := delivery.DefaultNextAttemptAt
 		_c.mutation.SetNextAttemptAt(v)
@@ -238,6 +256,9 @@ func (_c *DeliveryCreate) check() error {
 	}
 	if _, ok := _c.mutation.AttemptCount(); !ok {
 		return &ValidationError{Name: "attempt_count", err: errors.New(`ent: missing required field "Delivery.attempt_count"`)}
+	}
+	if _, ok := _c.mutation.ScheduleStart(); !ok {
+		return &ValidationError{Name: "schedule_start", err: errors.New(`ent: missing required field "Delivery.schedule_start"`)}
 	}
 	if _, ok := _c.mutation.NextAttemptAt(); !ok {
 		return &ValidationError{Name: "next_attempt_at", err: errors.New(`ent: missing required field "Delivery.next_attempt_at"`)}
@@ -320,6 +341,10 @@ func (_c *DeliveryCreate) createSpec() (*Delivery, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.AttemptCount(); ok {
 		_spec.SetField(delivery.FieldAttemptCount, field.TypeInt, value)
 		_node.AttemptCount = value
+	}
+	if value, ok := _c.mutation.ScheduleStart(); ok {
+		_spec.SetField(delivery.FieldScheduleStart, field.TypeInt, value)
+		_node.ScheduleStart = value
 	}
 	if value, ok := _c.mutation.NextAttemptAt(); ok {
 		_spec.SetField(delivery.FieldNextAttemptAt, field.TypeInt64, value)
@@ -424,6 +449,24 @@ func (u *DeliveryUpsert) UpdateAttemptCount() *DeliveryUpsert {
 // AddAttemptCount adds v to the "attempt_count" field.
 func (u *DeliveryUpsert) AddAttemptCount(v int) *DeliveryUpsert {
 	u.Add(delivery.FieldAttemptCount, v)
+	return u
+}
+
+// SetScheduleStart sets the "schedule_start" field.
+func (u *DeliveryUpsert) SetScheduleStart(v int) *DeliveryUpsert {
+	u.Set(delivery.FieldScheduleStart, v)
+	return u
+}
+
+// UpdateScheduleStart sets the "schedule_start" field to the value that was provided on create.
+func (u *DeliveryUpsert) UpdateScheduleStart() *DeliveryUpsert {
+	u.SetExcluded(delivery.FieldScheduleStart)
+	return u
+}
+
+// AddScheduleStart adds v to the "schedule_start" field.
+func (u *DeliveryUpsert) AddScheduleStart(v int) *DeliveryUpsert {
+	u.Add(delivery.FieldScheduleStart, v)
 	return u
 }
 
@@ -603,6 +646,27 @@ func (u *DeliveryUpsertOne) AddAttemptCount(v int) *DeliveryUpsertOne {
 func (u *DeliveryUpsertOne) UpdateAttemptCount() *DeliveryUpsertOne {
 	return u.Update(func(s *DeliveryUpsert) {
 		s.UpdateAttemptCount()
+	})
+}
+
+// SetScheduleStart sets the "schedule_start" field.
+func (u *DeliveryUpsertOne) SetScheduleStart(v int) *DeliveryUpsertOne {
+	return u.Update(func(s *DeliveryUpsert) {
+		s.SetScheduleStart(v)
+	})
+}
+
+// AddScheduleStart adds v to the "schedule_start" field.
+func (u *DeliveryUpsertOne) AddScheduleStart(v int) *DeliveryUpsertOne {
+	return u.Update(func(s *DeliveryUpsert) {
+		s.AddScheduleStart(v)
+	})
+}
+
+// UpdateScheduleStart sets the "schedule_start" field to the value that was provided on create.
+func (u *DeliveryUpsertOne) UpdateScheduleStart() *DeliveryUpsertOne {
+	return u.Update(func(s *DeliveryUpsert) {
+		s.UpdateScheduleStart()
 	})
 }
 
@@ -962,6 +1026,27 @@ func (u *DeliveryUpsertBulk) AddAttemptCount(v int) *DeliveryUpsertBulk {
 func (u *DeliveryUpsertBulk) UpdateAttemptCount() *DeliveryUpsertBulk {
 	return u.Update(func(s *DeliveryUpsert) {
 		s.UpdateAttemptCount()
+	})
+}
+
+// SetScheduleStart sets the "schedule_start" field.
+func (u *DeliveryUpsertBulk) SetScheduleStart(v int) *DeliveryUpsertBulk {
+	return u.Update(func(s *DeliveryUpsert) {
+		s.SetScheduleStart(v)
+	})
+}
+
+// AddScheduleStart adds v to the "schedule_start" field.
+func (u *DeliveryUpsertBulk) AddScheduleStart(v int) *DeliveryUpsertBulk {
+	return u.Update(func(s *DeliveryUpsert) {
+		s.AddScheduleStart(v)
+	})
+}
+
+// UpdateScheduleStart sets the "schedule_start" field to the value that was provided on create.
+func (u *DeliveryUpsertBulk) UpdateScheduleStart() *DeliveryUpsertBulk {
+	return u.Update(func(s *DeliveryUpsert) {
+		s.UpdateScheduleStart()
 	})
 }
 

@@ -64,6 +64,27 @@ func (_u *DeliveryUpdate) AddAttemptCount(v int) *DeliveryUpdate {
 	return _u
 }
 
+// SetScheduleStart sets the "schedule_start" field.
+func (_u *DeliveryUpdate) SetScheduleStart(v int) *DeliveryUpdate {
+	_u.mutation.ResetScheduleStart()
+	_u.mutation.SetScheduleStart(v)
+	return _u
+}
+
+// SetNillableScheduleStart sets the "schedule_start" field if the given value is not nil.
+func (_u *DeliveryUpdate) SetNillableScheduleStart(v *int) *DeliveryUpdate {
+	if v != nil {
+		_u.SetScheduleStart(*v)
+	}
+	return _u
+}
+
+// AddScheduleStart adds value to the "schedule_start" field.
+func (_u *DeliveryUpdate) AddScheduleStart(v int) *DeliveryUpdate {
+	_u.mutation.AddScheduleStart(v)
+	return _u
+}
+
 // SetNextAttemptAt sets the "next_attempt_at" field.
 func (_u *DeliveryUpdate) SetNextAttemptAt(v hark.Time) *DeliveryUpdate {
 	_u.mutation.ResetNextAttemptAt()
@@ -212,6 +233,12 @@ func (_u *DeliveryUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.AddedAttemptCount(); ok {
 		_spec.AddField(delivery.FieldAttemptCount, field.TypeInt, value)
 	}
+	if value, ok := _u.mutation.ScheduleStart(); ok {
+		_spec.SetField(delivery.FieldScheduleStart, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedScheduleStart(); ok {
+		_spec.AddField(delivery.FieldScheduleStart, field.TypeInt, value)
+	}
 	if value, ok := _u.mutation.NextAttemptAt(); ok {
 		_spec.SetField(delivery.FieldNextAttemptAt, field.TypeInt64, value)
 	}
@@ -290,6 +317,27 @@ func (_u *DeliveryUpdateOne) SetNillableAttemptCount(v *int) *DeliveryUpdateOne 
 // AddAttemptCount adds value to the "attempt_count" field.
 func (_u *DeliveryUpdateOne) AddAttemptCount(v int) *DeliveryUpdateOne {
 	_u.mutation.AddAttemptCount(v)
+	return _u
+}
+
+// SetScheduleStart sets the "schedule_start" field.
+func (_u *DeliveryUpdateOne) SetScheduleStart(v int) *DeliveryUpdateOne {
+	_u.mutation.ResetScheduleStart()
+	_u.mutation.SetScheduleStart(v)
+	return _u
+}
+
+// SetNillableScheduleStart sets the "schedule_start" field if the given value is not nil.
+func (_u *DeliveryUpdateOne) SetNillableScheduleStart(v *int) *DeliveryUpdateOne {
+	if v != nil {
+		_u.SetScheduleStart(*v)
+	}
+	return _u
+}
+
+// AddScheduleStart adds value to the "schedule_start" field.
+func (_u *DeliveryUpdateOne) AddScheduleStart(v int) *DeliveryUpdateOne {
+	_u.mutation.AddScheduleStart(v)
 	return _u
 }
 
@@ -470,6 +518,12 @@ func (_u *DeliveryUpdateOne) sqlSave(ctx context.Context) (_node *Delivery, err 
 	}
 	if value, ok := _u.mutation.AddedAttemptCount(); ok {
 		_spec.AddField(delivery.FieldAttemptCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.ScheduleStart(); ok {
+		_spec.SetField(delivery.FieldScheduleStart, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedScheduleStart(); ok {
+		_spec.AddField(delivery.FieldScheduleStart, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.NextAttemptAt(); ok {
 		_spec.SetField(delivery.FieldNextAttemptAt, field.TypeInt64, value)

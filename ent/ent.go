@@ -13,6 +13,7 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"github.com/hark-events/hark/ent/accesstoken"
+	"github.com/hark-events/hark/ent/alarm"
 	"github.com/hark-events/hark/ent/auditentry"
 	"github.com/hark-events/hark/ent/clientsecret"
 	"github.com/hark-events/hark/ent/delivery"
@@ -23,9 +24,11 @@ import (
 	"github.com/hark-events/hark/ent/eventsubscription"
 	"github.com/hark-events/hark/ent/identity"
 	"github.com/hark-events/hark/ent/project"
+	"github.com/hark-events/hark/ent/replay"
 	"github.com/hark-events/hark/ent/revision"
 	"github.com/hark-events/hark/ent/role"
 	"github.com/hark-events/hark/ent/rolegrant"
+	"github.com/hark-events/hark/ent/signingkey"
 )
 
 // ent aliases to avoid import conflicts in user's code.
@@ -87,6 +90,7 @@ func checkColumn(t, c string) error {
 	initCheck.Do(func() {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
 			accesstoken.Table:       accesstoken.ValidColumn,
+			alarm.Table:             alarm.ValidColumn,
 			auditentry.Table:        auditentry.ValidColumn,
 			clientsecret.Table:      clientsecret.ValidColumn,
 			delivery.Table:          delivery.ValidColumn,
@@ -97,9 +101,11 @@ func checkColumn(t, c string) error {
 			eventsubscription.Table: eventsubscription.ValidColumn,
 			identity.Table:          identity.ValidColumn,
 			project.Table:           project.ValidColumn,
+			replay.Table:            replay.ValidColumn,
 			revision.Table:          revision.ValidColumn,
 			role.Table:              role.ValidColumn,
 			rolegrant.Table:         rolegrant.ValidColumn,
+			signingkey.Table:        signingkey.ValidColumn,
 		})
 	})
 	return columnCheck(t, c)

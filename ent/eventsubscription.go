@@ -73,6 +73,22 @@ type EventSubscription struct {
 	DisabledAt hark.Time `json:"disabled_at,omitempty"`
 	// DisabledReason holds the value of the "disabled_reason" field.
 	DisabledReason string `json:"disabled_reason,omitempty"`
+	// Failed attempts in a row.
+	Failures int `json:"failures,omitempty"`
+	// The minute in which attempts are counted began with a failure; 0: none.
+	WindowStart hark.Time `json:"window_start,omitempty"`
+	// WindowAttempts holds the value of the "window_attempts" field.
+	WindowAttempts int `json:"window_attempts,omitempty"`
+	// WindowFailures holds the value of the "window_failures" field.
+	WindowFailures int `json:"window_failures,omitempty"`
+	// 0: the circuit is closed.
+	OpenedAt hark.Time `json:"opened_at,omitempty"`
+	// Failed ones since then.
+	Probes int `json:"probes,omitempty"`
+	// While the circuit is open, no attempt before.
+	ProbeAt hark.Time `json:"probe_at,omitempty"`
+	// With max_per_second: no attempt before.
+	NextStartAt hark.Time `json:"next_start_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the EventSubscriptionQuery when eager-loading is set.
 	Edges        EventSubscriptionEdges `json:"edges"`
@@ -121,7 +137,7 @@ func (*EventSubscription) scanValues(columns []string) ([]any, error) {
 			values[i] = new(hark.ID)
 		case eventsubscription.FieldActive, eventsubscription.FieldOrdered, eventsubscription.FieldHoldWhilePaused:
 			values[i] = new(sql.NullBool)
-		case eventsubscription.FieldCreatedAt, eventsubscription.FieldUpdatedAt, eventsubscription.FieldTimeoutSeconds, eventsubscription.FieldMaxPerSecond, eventsubscription.FieldMaxInFlight, eventsubscription.FieldVersion, eventsubscription.FieldPreviousUntil, eventsubscription.FieldFailingSince, eventsubscription.FieldDisabledAt:
+		case eventsubscription.FieldCreatedAt, eventsubscription.FieldUpdatedAt, eventsubscription.FieldTimeoutSeconds, eventsubscription.FieldMaxPerSecond, eventsubscription.FieldMaxInFlight, eventsubscription.FieldVersion, eventsubscription.FieldPreviousUntil, eventsubscription.FieldFailingSince, eventsubscription.FieldDisabledAt, eventsubscription.FieldFailures, eventsubscription.FieldWindowStart, eventsubscription.FieldWindowAttempts, eventsubscription.FieldWindowFailures, eventsubscription.FieldOpenedAt, eventsubscription.FieldProbes, eventsubscription.FieldProbeAt, eventsubscription.FieldNextStartAt:
 			values[i] = new(sql.NullInt64)
 		case eventsubscription.FieldSubscriberService, eventsubscription.FieldDeliveryEndpoint, eventsubscription.FieldCallbackProtocol, eventsubscription.FieldRequestMethod, eventsubscription.FieldSoapVersion, eventsubscription.FieldPayloadType, eventsubscription.FieldSignature, eventsubscription.FieldDisabledReason:
 			values[i] = new(sql.NullString)
@@ -315,6 +331,54 @@ func (_m *EventSubscription) assignValues(columns []string, values []any) error 
 			} else if value.Valid {
 				_m.DisabledReason = value.String
 			}
+		case eventsubscription.FieldFailures:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field failures", values[i])
+			} else if value.Valid {
+				_m.Failures = int(value.Int64)
+			}
+		case eventsubscription.FieldWindowStart:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field window_start", values[i])
+			} else if value.Valid {
+				_m.WindowStart = hark.Time(value.Int64)
+			}
+		case eventsubscription.FieldWindowAttempts:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field window_attempts", values[i])
+			} else if value.Valid {
+				_m.WindowAttempts = int(value.Int64)
+			}
+		case eventsubscription.FieldWindowFailures:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field window_failures", values[i])
+			} else if value.Valid {
+				_m.WindowFailures = int(value.Int64)
+			}
+		case eventsubscription.FieldOpenedAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field opened_at", values[i])
+			} else if value.Valid {
+				_m.OpenedAt = hark.Time(value.Int64)
+			}
+		case eventsubscription.FieldProbes:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field probes", values[i])
+			} else if value.Valid {
+				_m.Probes = int(value.Int64)
+			}
+		case eventsubscription.FieldProbeAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field probe_at", values[i])
+			} else if value.Valid {
+				_m.ProbeAt = hark.Time(value.Int64)
+			}
+		case eventsubscription.FieldNextStartAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field next_start_at", values[i])
+			} else if value.Valid {
+				_m.NextStartAt = hark.Time(value.Int64)
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -444,6 +508,30 @@ func (_m *EventSubscription) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("disabled_reason=")
 	builder.WriteString(_m.DisabledReason)
+	builder.WriteString(", ")
+	builder.WriteString("failures=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Failures))
+	builder.WriteString(", ")
+	builder.WriteString("window_start=")
+	builder.WriteString(fmt.Sprintf("%v", _m.WindowStart))
+	builder.WriteString(", ")
+	builder.WriteString("window_attempts=")
+	builder.WriteString(fmt.Sprintf("%v", _m.WindowAttempts))
+	builder.WriteString(", ")
+	builder.WriteString("window_failures=")
+	builder.WriteString(fmt.Sprintf("%v", _m.WindowFailures))
+	builder.WriteString(", ")
+	builder.WriteString("opened_at=")
+	builder.WriteString(fmt.Sprintf("%v", _m.OpenedAt))
+	builder.WriteString(", ")
+	builder.WriteString("probes=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Probes))
+	builder.WriteString(", ")
+	builder.WriteString("probe_at=")
+	builder.WriteString(fmt.Sprintf("%v", _m.ProbeAt))
+	builder.WriteString(", ")
+	builder.WriteString("next_start_at=")
+	builder.WriteString(fmt.Sprintf("%v", _m.NextStartAt))
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -275,6 +275,118 @@ func (_c *EventSubscriptionCreate) SetNillableDisabledReason(v *string) *EventSu
 	return _c
 }
 
+// SetFailures sets the "failures" field.
+func (_c *EventSubscriptionCreate) SetFailures(v int) *EventSubscriptionCreate {
+	_c.mutation.SetFailures(v)
+	return _c
+}
+
+// SetNillableFailures sets the "failures" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableFailures(v *int) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetFailures(*v)
+	}
+	return _c
+}
+
+// SetWindowStart sets the "window_start" field.
+func (_c *EventSubscriptionCreate) SetWindowStart(v hark.Time) *EventSubscriptionCreate {
+	_c.mutation.SetWindowStart(v)
+	return _c
+}
+
+// SetNillableWindowStart sets the "window_start" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableWindowStart(v *hark.Time) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetWindowStart(*v)
+	}
+	return _c
+}
+
+// SetWindowAttempts sets the "window_attempts" field.
+func (_c *EventSubscriptionCreate) SetWindowAttempts(v int) *EventSubscriptionCreate {
+	_c.mutation.SetWindowAttempts(v)
+	return _c
+}
+
+// SetNillableWindowAttempts sets the "window_attempts" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableWindowAttempts(v *int) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetWindowAttempts(*v)
+	}
+	return _c
+}
+
+// SetWindowFailures sets the "window_failures" field.
+func (_c *EventSubscriptionCreate) SetWindowFailures(v int) *EventSubscriptionCreate {
+	_c.mutation.SetWindowFailures(v)
+	return _c
+}
+
+// SetNillableWindowFailures sets the "window_failures" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableWindowFailures(v *int) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetWindowFailures(*v)
+	}
+	return _c
+}
+
+// SetOpenedAt sets the "opened_at" field.
+func (_c *EventSubscriptionCreate) SetOpenedAt(v hark.Time) *EventSubscriptionCreate {
+	_c.mutation.SetOpenedAt(v)
+	return _c
+}
+
+// SetNillableOpenedAt sets the "opened_at" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableOpenedAt(v *hark.Time) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetOpenedAt(*v)
+	}
+	return _c
+}
+
+// SetProbes sets the "probes" field.
+func (_c *EventSubscriptionCreate) SetProbes(v int) *EventSubscriptionCreate {
+	_c.mutation.SetProbes(v)
+	return _c
+}
+
+// SetNillableProbes sets the "probes" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableProbes(v *int) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetProbes(*v)
+	}
+	return _c
+}
+
+// SetProbeAt sets the "probe_at" field.
+func (_c *EventSubscriptionCreate) SetProbeAt(v hark.Time) *EventSubscriptionCreate {
+	_c.mutation.SetProbeAt(v)
+	return _c
+}
+
+// SetNillableProbeAt sets the "probe_at" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableProbeAt(v *hark.Time) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetProbeAt(*v)
+	}
+	return _c
+}
+
+// SetNextStartAt sets the "next_start_at" field.
+func (_c *EventSubscriptionCreate) SetNextStartAt(v hark.Time) *EventSubscriptionCreate {
+	_c.mutation.SetNextStartAt(v)
+	return _c
+}
+
+// SetNillableNextStartAt sets the "next_start_at" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableNextStartAt(v *hark.Time) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetNextStartAt(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *EventSubscriptionCreate) SetID(v hark.ID) *EventSubscriptionCreate {
 	_c.mutation.SetID(v)
@@ -376,6 +488,38 @@ func (_c *EventSubscriptionCreate) defaults() {
 		v := eventsubscription.DefaultDisabledReason
 		_c.mutation.SetDisabledReason(v)
 	}
+	if _, ok := _c.mutation.Failures(); !ok {
+		v := eventsubscription.DefaultFailures
+		_c.mutation.SetFailures(v)
+	}
+	if _, ok := _c.mutation.WindowStart(); !ok {
+		v := eventsubscription.DefaultWindowStart
+		_c.mutation.SetWindowStart(v)
+	}
+	if _, ok := _c.mutation.WindowAttempts(); !ok {
+		v := eventsubscription.DefaultWindowAttempts
+		_c.mutation.SetWindowAttempts(v)
+	}
+	if _, ok := _c.mutation.WindowFailures(); !ok {
+		v := eventsubscription.DefaultWindowFailures
+		_c.mutation.SetWindowFailures(v)
+	}
+	if _, ok := _c.mutation.OpenedAt(); !ok {
+		v := eventsubscription.DefaultOpenedAt
+		_c.mutation.SetOpenedAt(v)
+	}
+	if _, ok := _c.mutation.Probes(); !ok {
+		v := eventsubscription.DefaultProbes
+		_c.mutation.SetProbes(v)
+	}
+	if _, ok := _c.mutation.ProbeAt(); !ok {
+		v := eventsubscription.DefaultProbeAt
+		_c.mutation.SetProbeAt(v)
+	}
+	if _, ok := _c.mutation.NextStartAt(); !ok {
+		v := eventsubscription.DefaultNextStartAt
+		_c.mutation.SetNextStartAt(v)
+	}
 	if _, ok := _c.mutation.ID(); !ok {
 		v := eventsubscription.DefaultID()
 		_c.mutation.SetID(v)
@@ -462,6 +606,30 @@ func (_c *EventSubscriptionCreate) check() error {
 	}
 	if _, ok := _c.mutation.DisabledReason(); !ok {
 		return &ValidationError{Name: "disabled_reason", err: errors.New(`ent: missing required field "EventSubscription.disabled_reason"`)}
+	}
+	if _, ok := _c.mutation.Failures(); !ok {
+		return &ValidationError{Name: "failures", err: errors.New(`ent: missing required field "EventSubscription.failures"`)}
+	}
+	if _, ok := _c.mutation.WindowStart(); !ok {
+		return &ValidationError{Name: "window_start", err: errors.New(`ent: missing required field "EventSubscription.window_start"`)}
+	}
+	if _, ok := _c.mutation.WindowAttempts(); !ok {
+		return &ValidationError{Name: "window_attempts", err: errors.New(`ent: missing required field "EventSubscription.window_attempts"`)}
+	}
+	if _, ok := _c.mutation.WindowFailures(); !ok {
+		return &ValidationError{Name: "window_failures", err: errors.New(`ent: missing required field "EventSubscription.window_failures"`)}
+	}
+	if _, ok := _c.mutation.OpenedAt(); !ok {
+		return &ValidationError{Name: "opened_at", err: errors.New(`ent: missing required field "EventSubscription.opened_at"`)}
+	}
+	if _, ok := _c.mutation.Probes(); !ok {
+		return &ValidationError{Name: "probes", err: errors.New(`ent: missing required field "EventSubscription.probes"`)}
+	}
+	if _, ok := _c.mutation.ProbeAt(); !ok {
+		return &ValidationError{Name: "probe_at", err: errors.New(`ent: missing required field "EventSubscription.probe_at"`)}
+	}
+	if _, ok := _c.mutation.NextStartAt(); !ok {
+		return &ValidationError{Name: "next_start_at", err: errors.New(`ent: missing required field "EventSubscription.next_start_at"`)}
 	}
 	if len(_c.mutation.ProjectIDs()) == 0 {
 		return &ValidationError{Name: "project", err: errors.New(`ent: missing required edge "EventSubscription.project"`)}
@@ -605,6 +773,38 @@ func (_c *EventSubscriptionCreate) createSpec() (*EventSubscription, *sqlgraph.C
 	if value, ok := _c.mutation.DisabledReason(); ok {
 		_spec.SetField(eventsubscription.FieldDisabledReason, field.TypeString, value)
 		_node.DisabledReason = value
+	}
+	if value, ok := _c.mutation.Failures(); ok {
+		_spec.SetField(eventsubscription.FieldFailures, field.TypeInt, value)
+		_node.Failures = value
+	}
+	if value, ok := _c.mutation.WindowStart(); ok {
+		_spec.SetField(eventsubscription.FieldWindowStart, field.TypeInt64, value)
+		_node.WindowStart = value
+	}
+	if value, ok := _c.mutation.WindowAttempts(); ok {
+		_spec.SetField(eventsubscription.FieldWindowAttempts, field.TypeInt, value)
+		_node.WindowAttempts = value
+	}
+	if value, ok := _c.mutation.WindowFailures(); ok {
+		_spec.SetField(eventsubscription.FieldWindowFailures, field.TypeInt, value)
+		_node.WindowFailures = value
+	}
+	if value, ok := _c.mutation.OpenedAt(); ok {
+		_spec.SetField(eventsubscription.FieldOpenedAt, field.TypeInt64, value)
+		_node.OpenedAt = value
+	}
+	if value, ok := _c.mutation.Probes(); ok {
+		_spec.SetField(eventsubscription.FieldProbes, field.TypeInt, value)
+		_node.Probes = value
+	}
+	if value, ok := _c.mutation.ProbeAt(); ok {
+		_spec.SetField(eventsubscription.FieldProbeAt, field.TypeInt64, value)
+		_node.ProbeAt = value
+	}
+	if value, ok := _c.mutation.NextStartAt(); ok {
+		_spec.SetField(eventsubscription.FieldNextStartAt, field.TypeInt64, value)
+		_node.NextStartAt = value
 	}
 	if nodes := _c.mutation.ProjectIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -1048,6 +1248,150 @@ func (u *EventSubscriptionUpsert) SetDisabledReason(v string) *EventSubscription
 // UpdateDisabledReason sets the "disabled_reason" field to the value that was provided on create.
 func (u *EventSubscriptionUpsert) UpdateDisabledReason() *EventSubscriptionUpsert {
 	u.SetExcluded(eventsubscription.FieldDisabledReason)
+	return u
+}
+
+// SetFailures sets the "failures" field.
+func (u *EventSubscriptionUpsert) SetFailures(v int) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldFailures, v)
+	return u
+}
+
+// UpdateFailures sets the "failures" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateFailures() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldFailures)
+	return u
+}
+
+// AddFailures adds v to the "failures" field.
+func (u *EventSubscriptionUpsert) AddFailures(v int) *EventSubscriptionUpsert {
+	u.Add(eventsubscription.FieldFailures, v)
+	return u
+}
+
+// SetWindowStart sets the "window_start" field.
+func (u *EventSubscriptionUpsert) SetWindowStart(v hark.Time) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldWindowStart, v)
+	return u
+}
+
+// UpdateWindowStart sets the "window_start" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateWindowStart() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldWindowStart)
+	return u
+}
+
+// AddWindowStart adds v to the "window_start" field.
+func (u *EventSubscriptionUpsert) AddWindowStart(v hark.Time) *EventSubscriptionUpsert {
+	u.Add(eventsubscription.FieldWindowStart, v)
+	return u
+}
+
+// SetWindowAttempts sets the "window_attempts" field.
+func (u *EventSubscriptionUpsert) SetWindowAttempts(v int) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldWindowAttempts, v)
+	return u
+}
+
+// UpdateWindowAttempts sets the "window_attempts" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateWindowAttempts() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldWindowAttempts)
+	return u
+}
+
+// AddWindowAttempts adds v to the "window_attempts" field.
+func (u *EventSubscriptionUpsert) AddWindowAttempts(v int) *EventSubscriptionUpsert {
+	u.Add(eventsubscription.FieldWindowAttempts, v)
+	return u
+}
+
+// SetWindowFailures sets the "window_failures" field.
+func (u *EventSubscriptionUpsert) SetWindowFailures(v int) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldWindowFailures, v)
+	return u
+}
+
+// UpdateWindowFailures sets the "window_failures" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateWindowFailures() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldWindowFailures)
+	return u
+}
+
+// AddWindowFailures adds v to the "window_failures" field.
+func (u *EventSubscriptionUpsert) AddWindowFailures(v int) *EventSubscriptionUpsert {
+	u.Add(eventsubscription.FieldWindowFailures, v)
+	return u
+}
+
+// SetOpenedAt sets the "opened_at" field.
+func (u *EventSubscriptionUpsert) SetOpenedAt(v hark.Time) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldOpenedAt, v)
+	return u
+}
+
+// UpdateOpenedAt sets the "opened_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateOpenedAt() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldOpenedAt)
+	return u
+}
+
+// AddOpenedAt adds v to the "opened_at" field.
+func (u *EventSubscriptionUpsert) AddOpenedAt(v hark.Time) *EventSubscriptionUpsert {
+	u.Add(eventsubscription.FieldOpenedAt, v)
+	return u
+}
+
+// SetProbes sets the "probes" field.
+func (u *EventSubscriptionUpsert) SetProbes(v int) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldProbes, v)
+	return u
+}
+
+// UpdateProbes sets the "probes" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateProbes() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldProbes)
+	return u
+}
+
+// AddProbes adds v to the "probes" field.
+func (u *EventSubscriptionUpsert) AddProbes(v int) *EventSubscriptionUpsert {
+	u.Add(eventsubscription.FieldProbes, v)
+	return u
+}
+
+// SetProbeAt sets the "probe_at" field.
+func (u *EventSubscriptionUpsert) SetProbeAt(v hark.Time) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldProbeAt, v)
+	return u
+}
+
+// UpdateProbeAt sets the "probe_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateProbeAt() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldProbeAt)
+	return u
+}
+
+// AddProbeAt adds v to the "probe_at" field.
+func (u *EventSubscriptionUpsert) AddProbeAt(v hark.Time) *EventSubscriptionUpsert {
+	u.Add(eventsubscription.FieldProbeAt, v)
+	return u
+}
+
+// SetNextStartAt sets the "next_start_at" field.
+func (u *EventSubscriptionUpsert) SetNextStartAt(v hark.Time) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldNextStartAt, v)
+	return u
+}
+
+// UpdateNextStartAt sets the "next_start_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateNextStartAt() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldNextStartAt)
+	return u
+}
+
+// AddNextStartAt adds v to the "next_start_at" field.
+func (u *EventSubscriptionUpsert) AddNextStartAt(v hark.Time) *EventSubscriptionUpsert {
+	u.Add(eventsubscription.FieldNextStartAt, v)
 	return u
 }
 
@@ -1525,6 +1869,174 @@ func (u *EventSubscriptionUpsertOne) SetDisabledReason(v string) *EventSubscript
 func (u *EventSubscriptionUpsertOne) UpdateDisabledReason() *EventSubscriptionUpsertOne {
 	return u.Update(func(s *EventSubscriptionUpsert) {
 		s.UpdateDisabledReason()
+	})
+}
+
+// SetFailures sets the "failures" field.
+func (u *EventSubscriptionUpsertOne) SetFailures(v int) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetFailures(v)
+	})
+}
+
+// AddFailures adds v to the "failures" field.
+func (u *EventSubscriptionUpsertOne) AddFailures(v int) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddFailures(v)
+	})
+}
+
+// UpdateFailures sets the "failures" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateFailures() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateFailures()
+	})
+}
+
+// SetWindowStart sets the "window_start" field.
+func (u *EventSubscriptionUpsertOne) SetWindowStart(v hark.Time) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetWindowStart(v)
+	})
+}
+
+// AddWindowStart adds v to the "window_start" field.
+func (u *EventSubscriptionUpsertOne) AddWindowStart(v hark.Time) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddWindowStart(v)
+	})
+}
+
+// UpdateWindowStart sets the "window_start" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateWindowStart() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateWindowStart()
+	})
+}
+
+// SetWindowAttempts sets the "window_attempts" field.
+func (u *EventSubscriptionUpsertOne) SetWindowAttempts(v int) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetWindowAttempts(v)
+	})
+}
+
+// AddWindowAttempts adds v to the "window_attempts" field.
+func (u *EventSubscriptionUpsertOne) AddWindowAttempts(v int) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddWindowAttempts(v)
+	})
+}
+
+// UpdateWindowAttempts sets the "window_attempts" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateWindowAttempts() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateWindowAttempts()
+	})
+}
+
+// SetWindowFailures sets the "window_failures" field.
+func (u *EventSubscriptionUpsertOne) SetWindowFailures(v int) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetWindowFailures(v)
+	})
+}
+
+// AddWindowFailures adds v to the "window_failures" field.
+func (u *EventSubscriptionUpsertOne) AddWindowFailures(v int) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddWindowFailures(v)
+	})
+}
+
+// UpdateWindowFailures sets the "window_failures" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateWindowFailures() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateWindowFailures()
+	})
+}
+
+// SetOpenedAt sets the "opened_at" field.
+func (u *EventSubscriptionUpsertOne) SetOpenedAt(v hark.Time) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetOpenedAt(v)
+	})
+}
+
+// AddOpenedAt adds v to the "opened_at" field.
+func (u *EventSubscriptionUpsertOne) AddOpenedAt(v hark.Time) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddOpenedAt(v)
+	})
+}
+
+// UpdateOpenedAt sets the "opened_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateOpenedAt() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateOpenedAt()
+	})
+}
+
+// SetProbes sets the "probes" field.
+func (u *EventSubscriptionUpsertOne) SetProbes(v int) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetProbes(v)
+	})
+}
+
+// AddProbes adds v to the "probes" field.
+func (u *EventSubscriptionUpsertOne) AddProbes(v int) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddProbes(v)
+	})
+}
+
+// UpdateProbes sets the "probes" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateProbes() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateProbes()
+	})
+}
+
+// SetProbeAt sets the "probe_at" field.
+func (u *EventSubscriptionUpsertOne) SetProbeAt(v hark.Time) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetProbeAt(v)
+	})
+}
+
+// AddProbeAt adds v to the "probe_at" field.
+func (u *EventSubscriptionUpsertOne) AddProbeAt(v hark.Time) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddProbeAt(v)
+	})
+}
+
+// UpdateProbeAt sets the "probe_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateProbeAt() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateProbeAt()
+	})
+}
+
+// SetNextStartAt sets the "next_start_at" field.
+func (u *EventSubscriptionUpsertOne) SetNextStartAt(v hark.Time) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetNextStartAt(v)
+	})
+}
+
+// AddNextStartAt adds v to the "next_start_at" field.
+func (u *EventSubscriptionUpsertOne) AddNextStartAt(v hark.Time) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddNextStartAt(v)
+	})
+}
+
+// UpdateNextStartAt sets the "next_start_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateNextStartAt() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateNextStartAt()
 	})
 }
 
@@ -2169,6 +2681,174 @@ func (u *EventSubscriptionUpsertBulk) SetDisabledReason(v string) *EventSubscrip
 func (u *EventSubscriptionUpsertBulk) UpdateDisabledReason() *EventSubscriptionUpsertBulk {
 	return u.Update(func(s *EventSubscriptionUpsert) {
 		s.UpdateDisabledReason()
+	})
+}
+
+// SetFailures sets the "failures" field.
+func (u *EventSubscriptionUpsertBulk) SetFailures(v int) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetFailures(v)
+	})
+}
+
+// AddFailures adds v to the "failures" field.
+func (u *EventSubscriptionUpsertBulk) AddFailures(v int) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddFailures(v)
+	})
+}
+
+// UpdateFailures sets the "failures" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateFailures() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateFailures()
+	})
+}
+
+// SetWindowStart sets the "window_start" field.
+func (u *EventSubscriptionUpsertBulk) SetWindowStart(v hark.Time) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetWindowStart(v)
+	})
+}
+
+// AddWindowStart adds v to the "window_start" field.
+func (u *EventSubscriptionUpsertBulk) AddWindowStart(v hark.Time) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddWindowStart(v)
+	})
+}
+
+// UpdateWindowStart sets the "window_start" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateWindowStart() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateWindowStart()
+	})
+}
+
+// SetWindowAttempts sets the "window_attempts" field.
+func (u *EventSubscriptionUpsertBulk) SetWindowAttempts(v int) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetWindowAttempts(v)
+	})
+}
+
+// AddWindowAttempts adds v to the "window_attempts" field.
+func (u *EventSubscriptionUpsertBulk) AddWindowAttempts(v int) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddWindowAttempts(v)
+	})
+}
+
+// UpdateWindowAttempts sets the "window_attempts" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateWindowAttempts() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateWindowAttempts()
+	})
+}
+
+// SetWindowFailures sets the "window_failures" field.
+func (u *EventSubscriptionUpsertBulk) SetWindowFailures(v int) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetWindowFailures(v)
+	})
+}
+
+// AddWindowFailures adds v to the "window_failures" field.
+func (u *EventSubscriptionUpsertBulk) AddWindowFailures(v int) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddWindowFailures(v)
+	})
+}
+
+// UpdateWindowFailures sets the "window_failures" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateWindowFailures() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateWindowFailures()
+	})
+}
+
+// SetOpenedAt sets the "opened_at" field.
+func (u *EventSubscriptionUpsertBulk) SetOpenedAt(v hark.Time) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetOpenedAt(v)
+	})
+}
+
+// AddOpenedAt adds v to the "opened_at" field.
+func (u *EventSubscriptionUpsertBulk) AddOpenedAt(v hark.Time) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddOpenedAt(v)
+	})
+}
+
+// UpdateOpenedAt sets the "opened_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateOpenedAt() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateOpenedAt()
+	})
+}
+
+// SetProbes sets the "probes" field.
+func (u *EventSubscriptionUpsertBulk) SetProbes(v int) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetProbes(v)
+	})
+}
+
+// AddProbes adds v to the "probes" field.
+func (u *EventSubscriptionUpsertBulk) AddProbes(v int) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddProbes(v)
+	})
+}
+
+// UpdateProbes sets the "probes" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateProbes() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateProbes()
+	})
+}
+
+// SetProbeAt sets the "probe_at" field.
+func (u *EventSubscriptionUpsertBulk) SetProbeAt(v hark.Time) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetProbeAt(v)
+	})
+}
+
+// AddProbeAt adds v to the "probe_at" field.
+func (u *EventSubscriptionUpsertBulk) AddProbeAt(v hark.Time) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddProbeAt(v)
+	})
+}
+
+// UpdateProbeAt sets the "probe_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateProbeAt() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateProbeAt()
+	})
+}
+
+// SetNextStartAt sets the "next_start_at" field.
+func (u *EventSubscriptionUpsertBulk) SetNextStartAt(v hark.Time) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetNextStartAt(v)
+	})
+}
+
+// AddNextStartAt adds v to the "next_start_at" field.
+func (u *EventSubscriptionUpsertBulk) AddNextStartAt(v hark.Time) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.AddNextStartAt(v)
+	})
+}
+
+// UpdateNextStartAt sets the "next_start_at" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateNextStartAt() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateNextStartAt()
 	})
 }
 

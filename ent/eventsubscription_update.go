@@ -411,6 +411,174 @@ func (_u *EventSubscriptionUpdate) SetNillableDisabledReason(v *string) *EventSu
 	return _u
 }
 
+// SetFailures sets the "failures" field.
+func (_u *EventSubscriptionUpdate) SetFailures(v int) *EventSubscriptionUpdate {
+	_u.mutation.ResetFailures()
+	_u.mutation.SetFailures(v)
+	return _u
+}
+
+// SetNillableFailures sets the "failures" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableFailures(v *int) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetFailures(*v)
+	}
+	return _u
+}
+
+// AddFailures adds value to the "failures" field.
+func (_u *EventSubscriptionUpdate) AddFailures(v int) *EventSubscriptionUpdate {
+	_u.mutation.AddFailures(v)
+	return _u
+}
+
+// SetWindowStart sets the "window_start" field.
+func (_u *EventSubscriptionUpdate) SetWindowStart(v hark.Time) *EventSubscriptionUpdate {
+	_u.mutation.ResetWindowStart()
+	_u.mutation.SetWindowStart(v)
+	return _u
+}
+
+// SetNillableWindowStart sets the "window_start" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableWindowStart(v *hark.Time) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetWindowStart(*v)
+	}
+	return _u
+}
+
+// AddWindowStart adds value to the "window_start" field.
+func (_u *EventSubscriptionUpdate) AddWindowStart(v hark.Time) *EventSubscriptionUpdate {
+	_u.mutation.AddWindowStart(v)
+	return _u
+}
+
+// SetWindowAttempts sets the "window_attempts" field.
+func (_u *EventSubscriptionUpdate) SetWindowAttempts(v int) *EventSubscriptionUpdate {
+	_u.mutation.ResetWindowAttempts()
+	_u.mutation.SetWindowAttempts(v)
+	return _u
+}
+
+// SetNillableWindowAttempts sets the "window_attempts" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableWindowAttempts(v *int) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetWindowAttempts(*v)
+	}
+	return _u
+}
+
+// AddWindowAttempts adds value to the "window_attempts" field.
+func (_u *EventSubscriptionUpdate) AddWindowAttempts(v int) *EventSubscriptionUpdate {
+	_u.mutation.AddWindowAttempts(v)
+	return _u
+}
+
+// SetWindowFailures sets the "window_failures" field.
+func (_u *EventSubscriptionUpdate) SetWindowFailures(v int) *EventSubscriptionUpdate {
+	_u.mutation.ResetWindowFailures()
+	_u.mutation.SetWindowFailures(v)
+	return _u
+}
+
+// SetNillableWindowFailures sets the "window_failures" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableWindowFailures(v *int) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetWindowFailures(*v)
+	}
+	return _u
+}
+
+// AddWindowFailures adds value to the "window_failures" field.
+func (_u *EventSubscriptionUpdate) AddWindowFailures(v int) *EventSubscriptionUpdate {
+	_u.mutation.AddWindowFailures(v)
+	return _u
+}
+
+// SetOpenedAt sets the "opened_at" field.
+func (_u *EventSubscriptionUpdate) SetOpenedAt(v hark.Time) *EventSubscriptionUpdate {
+	_u.mutation.ResetOpenedAt()
+	_u.mutation.SetOpenedAt(v)
+	return _u
+}
+
+// SetNillableOpenedAt sets the "opened_at" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableOpenedAt(v *hark.Time) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetOpenedAt(*v)
+	}
+	return _u
+}
+
+// AddOpenedAt adds value to the "opened_at" field.
+func (_u *EventSubscriptionUpdate) AddOpenedAt(v hark.Time) *EventSubscriptionUpdate {
+	_u.mutation.AddOpenedAt(v)
+	return _u
+}
+
+// SetProbes sets the "probes" field.
+func (_u *EventSubscriptionUpdate) SetProbes(v int) *EventSubscriptionUpdate {
+	_u.mutation.ResetProbes()
+	_u.mutation.SetProbes(v)
+	return _u
+}
+
+// SetNillableProbes sets the "probes" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableProbes(v *int) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetProbes(*v)
+	}
+	return _u
+}
+
+// AddProbes adds value to the "probes" field.
+func (_u *EventSubscriptionUpdate) AddProbes(v int) *EventSubscriptionUpdate {
+	_u.mutation.AddProbes(v)
+	return _u
+}
+
+// SetProbeAt sets the "probe_at" field.
+func (_u *EventSubscriptionUpdate) SetProbeAt(v hark.Time) *EventSubscriptionUpdate {
+	_u.mutation.ResetProbeAt()
+	_u.mutation.SetProbeAt(v)
+	return _u
+}
+
+// SetNillableProbeAt sets the "probe_at" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableProbeAt(v *hark.Time) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetProbeAt(*v)
+	}
+	return _u
+}
+
+// AddProbeAt adds value to the "probe_at" field.
+func (_u *EventSubscriptionUpdate) AddProbeAt(v hark.Time) *EventSubscriptionUpdate {
+	_u.mutation.AddProbeAt(v)
+	return _u
+}
+
+// SetNextStartAt sets the "next_start_at" field.
+func (_u *EventSubscriptionUpdate) SetNextStartAt(v hark.Time) *EventSubscriptionUpdate {
+	_u.mutation.ResetNextStartAt()
+	_u.mutation.SetNextStartAt(v)
+	return _u
+}
+
+// SetNillableNextStartAt sets the "next_start_at" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableNextStartAt(v *hark.Time) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetNextStartAt(*v)
+	}
+	return _u
+}
+
+// AddNextStartAt adds value to the "next_start_at" field.
+func (_u *EventSubscriptionUpdate) AddNextStartAt(v hark.Time) *EventSubscriptionUpdate {
+	_u.mutation.AddNextStartAt(v)
+	return _u
+}
+
 // AddEventDefinitionIDs adds the "event_definitions" edge to the EventDefinition entity by IDs.
 func (_u *EventSubscriptionUpdate) AddEventDefinitionIDs(ids ...hark.ID) *EventSubscriptionUpdate {
 	_u.mutation.AddEventDefinitionIDs(ids...)
@@ -641,6 +809,54 @@ func (_u *EventSubscriptionUpdate) sqlSave(ctx context.Context) (_node int, err 
 	}
 	if value, ok := _u.mutation.DisabledReason(); ok {
 		_spec.SetField(eventsubscription.FieldDisabledReason, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Failures(); ok {
+		_spec.SetField(eventsubscription.FieldFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedFailures(); ok {
+		_spec.AddField(eventsubscription.FieldFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.WindowStart(); ok {
+		_spec.SetField(eventsubscription.FieldWindowStart, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedWindowStart(); ok {
+		_spec.AddField(eventsubscription.FieldWindowStart, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.WindowAttempts(); ok {
+		_spec.SetField(eventsubscription.FieldWindowAttempts, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedWindowAttempts(); ok {
+		_spec.AddField(eventsubscription.FieldWindowAttempts, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.WindowFailures(); ok {
+		_spec.SetField(eventsubscription.FieldWindowFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedWindowFailures(); ok {
+		_spec.AddField(eventsubscription.FieldWindowFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.OpenedAt(); ok {
+		_spec.SetField(eventsubscription.FieldOpenedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedOpenedAt(); ok {
+		_spec.AddField(eventsubscription.FieldOpenedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.Probes(); ok {
+		_spec.SetField(eventsubscription.FieldProbes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedProbes(); ok {
+		_spec.AddField(eventsubscription.FieldProbes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.ProbeAt(); ok {
+		_spec.SetField(eventsubscription.FieldProbeAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedProbeAt(); ok {
+		_spec.AddField(eventsubscription.FieldProbeAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.NextStartAt(); ok {
+		_spec.SetField(eventsubscription.FieldNextStartAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedNextStartAt(); ok {
+		_spec.AddField(eventsubscription.FieldNextStartAt, field.TypeInt64, value)
 	}
 	if _u.mutation.EventDefinitionsCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -1089,6 +1305,174 @@ func (_u *EventSubscriptionUpdateOne) SetNillableDisabledReason(v *string) *Even
 	return _u
 }
 
+// SetFailures sets the "failures" field.
+func (_u *EventSubscriptionUpdateOne) SetFailures(v int) *EventSubscriptionUpdateOne {
+	_u.mutation.ResetFailures()
+	_u.mutation.SetFailures(v)
+	return _u
+}
+
+// SetNillableFailures sets the "failures" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableFailures(v *int) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetFailures(*v)
+	}
+	return _u
+}
+
+// AddFailures adds value to the "failures" field.
+func (_u *EventSubscriptionUpdateOne) AddFailures(v int) *EventSubscriptionUpdateOne {
+	_u.mutation.AddFailures(v)
+	return _u
+}
+
+// SetWindowStart sets the "window_start" field.
+func (_u *EventSubscriptionUpdateOne) SetWindowStart(v hark.Time) *EventSubscriptionUpdateOne {
+	_u.mutation.ResetWindowStart()
+	_u.mutation.SetWindowStart(v)
+	return _u
+}
+
+// SetNillableWindowStart sets the "window_start" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableWindowStart(v *hark.Time) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetWindowStart(*v)
+	}
+	return _u
+}
+
+// AddWindowStart adds value to the "window_start" field.
+func (_u *EventSubscriptionUpdateOne) AddWindowStart(v hark.Time) *EventSubscriptionUpdateOne {
+	_u.mutation.AddWindowStart(v)
+	return _u
+}
+
+// SetWindowAttempts sets the "window_attempts" field.
+func (_u *EventSubscriptionUpdateOne) SetWindowAttempts(v int) *EventSubscriptionUpdateOne {
+	_u.mutation.ResetWindowAttempts()
+	_u.mutation.SetWindowAttempts(v)
+	return _u
+}
+
+// SetNillableWindowAttempts sets the "window_attempts" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableWindowAttempts(v *int) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetWindowAttempts(*v)
+	}
+	return _u
+}
+
+// AddWindowAttempts adds value to the "window_attempts" field.
+func (_u *EventSubscriptionUpdateOne) AddWindowAttempts(v int) *EventSubscriptionUpdateOne {
+	_u.mutation.AddWindowAttempts(v)
+	return _u
+}
+
+// SetWindowFailures sets the "window_failures" field.
+func (_u *EventSubscriptionUpdateOne) SetWindowFailures(v int) *EventSubscriptionUpdateOne {
+	_u.mutation.ResetWindowFailures()
+	_u.mutation.SetWindowFailures(v)
+	return _u
+}
+
+// SetNillableWindowFailures sets the "window_failures" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableWindowFailures(v *int) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetWindowFailures(*v)
+	}
+	return _u
+}
+
+// AddWindowFailures adds value to the "window_failures" field.
+func (_u *EventSubscriptionUpdateOne) AddWindowFailures(v int) *EventSubscriptionUpdateOne {
+	_u.mutation.AddWindowFailures(v)
+	return _u
+}
+
+// SetOpenedAt sets the "opened_at" field.
+func (_u *EventSubscriptionUpdateOne) SetOpenedAt(v hark.Time) *EventSubscriptionUpdateOne {
+	_u.mutation.ResetOpenedAt()
+	_u.mutation.SetOpenedAt(v)
+	return _u
+}
+
+// SetNillableOpenedAt sets the "opened_at" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableOpenedAt(v *hark.Time) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetOpenedAt(*v)
+	}
+	return _u
+}
+
+// AddOpenedAt adds value to the "opened_at" field.
+func (_u *EventSubscriptionUpdateOne) AddOpenedAt(v hark.Time) *EventSubscriptionUpdateOne {
+	_u.mutation.AddOpenedAt(v)
+	return _u
+}
+
+// SetProbes sets the "probes" field.
+func (_u *EventSubscriptionUpdateOne) SetProbes(v int) *EventSubscriptionUpdateOne {
+	_u.mutation.ResetProbes()
+	_u.mutation.SetProbes(v)
+	return _u
+}
+
+// SetNillableProbes sets the "probes" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableProbes(v *int) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetProbes(*v)
+	}
+	return _u
+}
+
+// AddProbes adds value to the "probes" field.
+func (_u *EventSubscriptionUpdateOne) AddProbes(v int) *EventSubscriptionUpdateOne {
+	_u.mutation.AddProbes(v)
+	return _u
+}
+
+// SetProbeAt sets the "probe_at" field.
+func (_u *EventSubscriptionUpdateOne) SetProbeAt(v hark.Time) *EventSubscriptionUpdateOne {
+	_u.mutation.ResetProbeAt()
+	_u.mutation.SetProbeAt(v)
+	return _u
+}
+
+// SetNillableProbeAt sets the "probe_at" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableProbeAt(v *hark.Time) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetProbeAt(*v)
+	}
+	return _u
+}
+
+// AddProbeAt adds value to the "probe_at" field.
+func (_u *EventSubscriptionUpdateOne) AddProbeAt(v hark.Time) *EventSubscriptionUpdateOne {
+	_u.mutation.AddProbeAt(v)
+	return _u
+}
+
+// SetNextStartAt sets the "next_start_at" field.
+func (_u *EventSubscriptionUpdateOne) SetNextStartAt(v hark.Time) *EventSubscriptionUpdateOne {
+	_u.mutation.ResetNextStartAt()
+	_u.mutation.SetNextStartAt(v)
+	return _u
+}
+
+// SetNillableNextStartAt sets the "next_start_at" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableNextStartAt(v *hark.Time) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetNextStartAt(*v)
+	}
+	return _u
+}
+
+// AddNextStartAt adds value to the "next_start_at" field.
+func (_u *EventSubscriptionUpdateOne) AddNextStartAt(v hark.Time) *EventSubscriptionUpdateOne {
+	_u.mutation.AddNextStartAt(v)
+	return _u
+}
+
 // AddEventDefinitionIDs adds the "event_definitions" edge to the EventDefinition entity by IDs.
 func (_u *EventSubscriptionUpdateOne) AddEventDefinitionIDs(ids ...hark.ID) *EventSubscriptionUpdateOne {
 	_u.mutation.AddEventDefinitionIDs(ids...)
@@ -1349,6 +1733,54 @@ func (_u *EventSubscriptionUpdateOne) sqlSave(ctx context.Context) (_node *Event
 	}
 	if value, ok := _u.mutation.DisabledReason(); ok {
 		_spec.SetField(eventsubscription.FieldDisabledReason, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Failures(); ok {
+		_spec.SetField(eventsubscription.FieldFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedFailures(); ok {
+		_spec.AddField(eventsubscription.FieldFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.WindowStart(); ok {
+		_spec.SetField(eventsubscription.FieldWindowStart, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedWindowStart(); ok {
+		_spec.AddField(eventsubscription.FieldWindowStart, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.WindowAttempts(); ok {
+		_spec.SetField(eventsubscription.FieldWindowAttempts, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedWindowAttempts(); ok {
+		_spec.AddField(eventsubscription.FieldWindowAttempts, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.WindowFailures(); ok {
+		_spec.SetField(eventsubscription.FieldWindowFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedWindowFailures(); ok {
+		_spec.AddField(eventsubscription.FieldWindowFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.OpenedAt(); ok {
+		_spec.SetField(eventsubscription.FieldOpenedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedOpenedAt(); ok {
+		_spec.AddField(eventsubscription.FieldOpenedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.Probes(); ok {
+		_spec.SetField(eventsubscription.FieldProbes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedProbes(); ok {
+		_spec.AddField(eventsubscription.FieldProbes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.ProbeAt(); ok {
+		_spec.SetField(eventsubscription.FieldProbeAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedProbeAt(); ok {
+		_spec.AddField(eventsubscription.FieldProbeAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.NextStartAt(); ok {
+		_spec.SetField(eventsubscription.FieldNextStartAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedNextStartAt(); ok {
+		_spec.AddField(eventsubscription.FieldNextStartAt, field.TypeInt64, value)
 	}
 	if _u.mutation.EventDefinitionsCleared() {
 		edge := &sqlgraph.EdgeSpec{

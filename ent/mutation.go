@@ -12,6 +12,7 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent/accesstoken"
+	"github.com/hark-events/hark/ent/alarm"
 	"github.com/hark-events/hark/ent/auditentry"
 	"github.com/hark-events/hark/ent/clientsecret"
 	"github.com/hark-events/hark/ent/delivery"
@@ -23,9 +24,11 @@ import (
 	"github.com/hark-events/hark/ent/identity"
 	"github.com/hark-events/hark/ent/predicate"
 	"github.com/hark-events/hark/ent/project"
+	"github.com/hark-events/hark/ent/replay"
 	"github.com/hark-events/hark/ent/revision"
 	"github.com/hark-events/hark/ent/role"
 	"github.com/hark-events/hark/ent/rolegrant"
+	"github.com/hark-events/hark/ent/signingkey"
 )
 
 const (
@@ -38,6 +41,7 @@ const (
 
 	// Node types.
 	TypeAccessToken       = "AccessToken"
+	TypeAlarm             = "Alarm"
 	TypeAuditEntry        = "AuditEntry"
 	TypeClientSecret      = "ClientSecret"
 	TypeDelivery          = "Delivery"
@@ -48,9 +52,11 @@ const (
 	TypeEventSubscription = "EventSubscription"
 	TypeIdentity          = "Identity"
 	TypeProject           = "Project"
+	TypeReplay            = "Replay"
 	TypeRevision          = "Revision"
 	TypeRole              = "Role"
 	TypeRoleGrant         = "RoleGrant"
+	TypeSigningKey        = "SigningKey"
 )
 
 // AccessTokenMutation represents an operation that mutates the AccessToken nodes in the graph.
@@ -842,6 +848,590 @@ func (m *AccessTokenMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown AccessToken edge %s", name)
+}
+
+// AlarmMutation represents an operation that mutates the Alarm nodes in the graph.
+type AlarmMutation struct {
+	config
+	op             Op
+	typ            string
+	id             *hark.ID
+	project_id     *hark.ID
+	resource_type  *string
+	operation_type *string
+	payload        *hark.JSON
+	occurred_at    *hark.Time
+	addoccurred_at *hark.Time
+	clearedFields  map[string]struct{}
+	done           bool
+	oldValue       func(context.Context) (*Alarm, error)
+	predicates     []predicate.Alarm
+}
+
+var _ ent.Mutation = (*AlarmMutation)(nil)
+
+// alarmOption allows management of the mutation configuration using functional options.
+type alarmOption func(*AlarmMutation)
+
+// newAlarmMutation creates new mutation for the Alarm entity.
+func newAlarmMutation(c config, op Op, opts ...alarmOption) *AlarmMutation {
+	m := &AlarmMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeAlarm,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withAlarmID sets the ID field of the mutation.
+func withAlarmID(id hark.ID) alarmOption {
+	return func(m *AlarmMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Alarm
+		)
+		m.oldValue = func(ctx context.Context) (*Alarm, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Alarm.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withAlarm sets the old Alarm of the mutation.
+func withAlarm(node *Alarm) alarmOption {
+	return func(m *AlarmMutation) {
+		m.oldValue = func(context.Context) (*Alarm, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m AlarmMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m AlarmMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Alarm entities.
+func (m *AlarmMutation) SetID(id hark.ID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *AlarmMutation) ID() (id hark.ID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *AlarmMutation) IDs(ctx context.Context) ([]hark.ID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []hark.ID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Alarm.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetProjectID sets the "project_id" field.
+func (m *AlarmMutation) SetProjectID(h hark.ID) {
+	m.project_id = &h
+}
+
+// ProjectID returns the value of the "project_id" field in the mutation.
+func (m *AlarmMutation) ProjectID() (r hark.ID, exists bool) {
+	v := m.project_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProjectID returns the old "project_id" field's value of the Alarm entity.
+// If the Alarm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AlarmMutation) OldProjectID(ctx context.Context) (v hark.ID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProjectID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProjectID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProjectID: %w", err)
+	}
+	return oldValue.ProjectID, nil
+}
+
+// ResetProjectID resets all changes to the "project_id" field.
+func (m *AlarmMutation) ResetProjectID() {
+	m.project_id = nil
+}
+
+// SetResourceType sets the "resource_type" field.
+func (m *AlarmMutation) SetResourceType(s string) {
+	m.resource_type = &s
+}
+
+// ResourceType returns the value of the "resource_type" field in the mutation.
+func (m *AlarmMutation) ResourceType() (r string, exists bool) {
+	v := m.resource_type
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldResourceType returns the old "resource_type" field's value of the Alarm entity.
+// If the Alarm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AlarmMutation) OldResourceType(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldResourceType is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldResourceType requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldResourceType: %w", err)
+	}
+	return oldValue.ResourceType, nil
+}
+
+// ResetResourceType resets all changes to the "resource_type" field.
+func (m *AlarmMutation) ResetResourceType() {
+	m.resource_type = nil
+}
+
+// SetOperationType sets the "operation_type" field.
+func (m *AlarmMutation) SetOperationType(s string) {
+	m.operation_type = &s
+}
+
+// OperationType returns the value of the "operation_type" field in the mutation.
+func (m *AlarmMutation) OperationType() (r string, exists bool) {
+	v := m.operation_type
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOperationType returns the old "operation_type" field's value of the Alarm entity.
+// If the Alarm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AlarmMutation) OldOperationType(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOperationType is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOperationType requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOperationType: %w", err)
+	}
+	return oldValue.OperationType, nil
+}
+
+// ResetOperationType resets all changes to the "operation_type" field.
+func (m *AlarmMutation) ResetOperationType() {
+	m.operation_type = nil
+}
+
+// SetPayload sets the "payload" field.
+func (m *AlarmMutation) SetPayload(h hark.JSON) {
+	m.payload = &h
+}
+
+// Payload returns the value of the "payload" field in the mutation.
+func (m *AlarmMutation) Payload() (r hark.JSON, exists bool) {
+	v := m.payload
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPayload returns the old "payload" field's value of the Alarm entity.
+// If the Alarm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AlarmMutation) OldPayload(ctx context.Context) (v hark.JSON, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPayload is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPayload requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPayload: %w", err)
+	}
+	return oldValue.Payload, nil
+}
+
+// ResetPayload resets all changes to the "payload" field.
+func (m *AlarmMutation) ResetPayload() {
+	m.payload = nil
+}
+
+// SetOccurredAt sets the "occurred_at" field.
+func (m *AlarmMutation) SetOccurredAt(h hark.Time) {
+	m.occurred_at = &h
+	m.addoccurred_at = nil
+}
+
+// OccurredAt returns the value of the "occurred_at" field in the mutation.
+func (m *AlarmMutation) OccurredAt() (r hark.Time, exists bool) {
+	v := m.occurred_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOccurredAt returns the old "occurred_at" field's value of the Alarm entity.
+// If the Alarm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AlarmMutation) OldOccurredAt(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOccurredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOccurredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOccurredAt: %w", err)
+	}
+	return oldValue.OccurredAt, nil
+}
+
+// AddOccurredAt adds h to the "occurred_at" field.
+func (m *AlarmMutation) AddOccurredAt(h hark.Time) {
+	if m.addoccurred_at != nil {
+		*m.addoccurred_at += h
+	} else {
+		m.addoccurred_at = &h
+	}
+}
+
+// AddedOccurredAt returns the value that was added to the "occurred_at" field in this mutation.
+func (m *AlarmMutation) AddedOccurredAt() (r hark.Time, exists bool) {
+	v := m.addoccurred_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetOccurredAt resets all changes to the "occurred_at" field.
+func (m *AlarmMutation) ResetOccurredAt() {
+	m.occurred_at = nil
+	m.addoccurred_at = nil
+}
+
+// Where appends a list predicates to the AlarmMutation builder.
+func (m *AlarmMutation) Where(ps ...predicate.Alarm) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the AlarmMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *AlarmMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Alarm, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *AlarmMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *AlarmMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Alarm).
+func (m *AlarmMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *AlarmMutation) Fields() []string {
+	fields := make([]string, 0, 5)
+	if m.project_id != nil {
+		fields = append(fields, alarm.FieldProjectID)
+	}
+	if m.resource_type != nil {
+		fields = append(fields, alarm.FieldResourceType)
+	}
+	if m.operation_type != nil {
+		fields = append(fields, alarm.FieldOperationType)
+	}
+	if m.payload != nil {
+		fields = append(fields, alarm.FieldPayload)
+	}
+	if m.occurred_at != nil {
+		fields = append(fields, alarm.FieldOccurredAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *AlarmMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case alarm.FieldProjectID:
+		return m.ProjectID()
+	case alarm.FieldResourceType:
+		return m.ResourceType()
+	case alarm.FieldOperationType:
+		return m.OperationType()
+	case alarm.FieldPayload:
+		return m.Payload()
+	case alarm.FieldOccurredAt:
+		return m.OccurredAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *AlarmMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case alarm.FieldProjectID:
+		return m.OldProjectID(ctx)
+	case alarm.FieldResourceType:
+		return m.OldResourceType(ctx)
+	case alarm.FieldOperationType:
+		return m.OldOperationType(ctx)
+	case alarm.FieldPayload:
+		return m.OldPayload(ctx)
+	case alarm.FieldOccurredAt:
+		return m.OldOccurredAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Alarm field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AlarmMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case alarm.FieldProjectID:
+		v, ok := value.(hark.ID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProjectID(v)
+		return nil
+	case alarm.FieldResourceType:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetResourceType(v)
+		return nil
+	case alarm.FieldOperationType:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOperationType(v)
+		return nil
+	case alarm.FieldPayload:
+		v, ok := value.(hark.JSON)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPayload(v)
+		return nil
+	case alarm.FieldOccurredAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOccurredAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Alarm field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *AlarmMutation) AddedFields() []string {
+	var fields []string
+	if m.addoccurred_at != nil {
+		fields = append(fields, alarm.FieldOccurredAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *AlarmMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case alarm.FieldOccurredAt:
+		return m.AddedOccurredAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AlarmMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case alarm.FieldOccurredAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddOccurredAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Alarm numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *AlarmMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *AlarmMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *AlarmMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown Alarm nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *AlarmMutation) ResetField(name string) error {
+	switch name {
+	case alarm.FieldProjectID:
+		m.ResetProjectID()
+		return nil
+	case alarm.FieldResourceType:
+		m.ResetResourceType()
+		return nil
+	case alarm.FieldOperationType:
+		m.ResetOperationType()
+		return nil
+	case alarm.FieldPayload:
+		m.ResetPayload()
+		return nil
+	case alarm.FieldOccurredAt:
+		m.ResetOccurredAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Alarm field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *AlarmMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *AlarmMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *AlarmMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *AlarmMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *AlarmMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *AlarmMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *AlarmMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Alarm unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *AlarmMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Alarm edge %s", name)
 }
 
 // AuditEntryMutation represents an operation that mutates the AuditEntry nodes in the graph.
@@ -2261,6 +2851,8 @@ type DeliveryMutation struct {
 	test               *bool
 	attempt_count      *int
 	addattempt_count   *int
+	schedule_start     *int
+	addschedule_start  *int
 	next_attempt_at    *hark.Time
 	addnext_attempt_at *hark.Time
 	leased_until       *hark.Time
@@ -2673,6 +3265,62 @@ func (m *DeliveryMutation) ResetAttemptCount() {
 	m.addattempt_count = nil
 }
 
+// SetScheduleStart sets the "schedule_start" field.
+func (m *DeliveryMutation) SetScheduleStart(i int) {
+	m.schedule_start = &i
+	m.addschedule_start = nil
+}
+
+// ScheduleStart returns the value of the "schedule_start" field in the mutation.
+func (m *DeliveryMutation) ScheduleStart() (r int, exists bool) {
+	v := m.schedule_start
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldScheduleStart returns the old "schedule_start" field's value of the Delivery entity.
+// If the Delivery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeliveryMutation) OldScheduleStart(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldScheduleStart is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldScheduleStart requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldScheduleStart: %w", err)
+	}
+	return oldValue.ScheduleStart, nil
+}
+
+// AddScheduleStart adds i to the "schedule_start" field.
+func (m *DeliveryMutation) AddScheduleStart(i int) {
+	if m.addschedule_start != nil {
+		*m.addschedule_start += i
+	} else {
+		m.addschedule_start = &i
+	}
+}
+
+// AddedScheduleStart returns the value that was added to the "schedule_start" field in this mutation.
+func (m *DeliveryMutation) AddedScheduleStart() (r int, exists bool) {
+	v := m.addschedule_start
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetScheduleStart resets all changes to the "schedule_start" field.
+func (m *DeliveryMutation) ResetScheduleStart() {
+	m.schedule_start = nil
+	m.addschedule_start = nil
+}
+
 // SetNextAttemptAt sets the "next_attempt_at" field.
 func (m *DeliveryMutation) SetNextAttemptAt(h hark.Time) {
 	m.next_attempt_at = &h
@@ -3003,7 +3651,7 @@ func (m *DeliveryMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeliveryMutation) Fields() []string {
-	fields := make([]string, 0, 13)
+	fields := make([]string, 0, 14)
 	if m.project_id != nil {
 		fields = append(fields, delivery.FieldProjectID)
 	}
@@ -3024,6 +3672,9 @@ func (m *DeliveryMutation) Fields() []string {
 	}
 	if m.attempt_count != nil {
 		fields = append(fields, delivery.FieldAttemptCount)
+	}
+	if m.schedule_start != nil {
+		fields = append(fields, delivery.FieldScheduleStart)
 	}
 	if m.next_attempt_at != nil {
 		fields = append(fields, delivery.FieldNextAttemptAt)
@@ -3065,6 +3716,8 @@ func (m *DeliveryMutation) Field(name string) (ent.Value, bool) {
 		return m.Test()
 	case delivery.FieldAttemptCount:
 		return m.AttemptCount()
+	case delivery.FieldScheduleStart:
+		return m.ScheduleStart()
 	case delivery.FieldNextAttemptAt:
 		return m.NextAttemptAt()
 	case delivery.FieldLeasedUntil:
@@ -3100,6 +3753,8 @@ func (m *DeliveryMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldTest(ctx)
 	case delivery.FieldAttemptCount:
 		return m.OldAttemptCount(ctx)
+	case delivery.FieldScheduleStart:
+		return m.OldScheduleStart(ctx)
 	case delivery.FieldNextAttemptAt:
 		return m.OldNextAttemptAt(ctx)
 	case delivery.FieldLeasedUntil:
@@ -3170,6 +3825,13 @@ func (m *DeliveryMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetAttemptCount(v)
 		return nil
+	case delivery.FieldScheduleStart:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetScheduleStart(v)
+		return nil
 	case delivery.FieldNextAttemptAt:
 		v, ok := value.(hark.Time)
 		if !ok {
@@ -3226,6 +3888,9 @@ func (m *DeliveryMutation) AddedFields() []string {
 	if m.addattempt_count != nil {
 		fields = append(fields, delivery.FieldAttemptCount)
 	}
+	if m.addschedule_start != nil {
+		fields = append(fields, delivery.FieldScheduleStart)
+	}
 	if m.addnext_attempt_at != nil {
 		fields = append(fields, delivery.FieldNextAttemptAt)
 	}
@@ -3250,6 +3915,8 @@ func (m *DeliveryMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedSequence()
 	case delivery.FieldAttemptCount:
 		return m.AddedAttemptCount()
+	case delivery.FieldScheduleStart:
+		return m.AddedScheduleStart()
 	case delivery.FieldNextAttemptAt:
 		return m.AddedNextAttemptAt()
 	case delivery.FieldLeasedUntil:
@@ -3280,6 +3947,13 @@ func (m *DeliveryMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddAttemptCount(v)
+		return nil
+	case delivery.FieldScheduleStart:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddScheduleStart(v)
 		return nil
 	case delivery.FieldNextAttemptAt:
 		v, ok := value.(hark.Time)
@@ -3356,6 +4030,9 @@ func (m *DeliveryMutation) ResetField(name string) error {
 		return nil
 	case delivery.FieldAttemptCount:
 		m.ResetAttemptCount()
+		return nil
+	case delivery.FieldScheduleStart:
+		m.ResetScheduleStart()
 		return nil
 	case delivery.FieldNextAttemptAt:
 		m.ResetNextAttemptAt()
@@ -6958,6 +7635,22 @@ type EventSubscriptionMutation struct {
 	disabled_at              *hark.Time
 	adddisabled_at           *hark.Time
 	disabled_reason          *string
+	failures                 *int
+	addfailures              *int
+	window_start             *hark.Time
+	addwindow_start          *hark.Time
+	window_attempts          *int
+	addwindow_attempts       *int
+	window_failures          *int
+	addwindow_failures       *int
+	opened_at                *hark.Time
+	addopened_at             *hark.Time
+	probes                   *int
+	addprobes                *int
+	probe_at                 *hark.Time
+	addprobe_at              *hark.Time
+	next_start_at            *hark.Time
+	addnext_start_at         *hark.Time
 	clearedFields            map[string]struct{}
 	project                  *hark.ID
 	clearedproject           bool
@@ -8308,6 +9001,454 @@ func (m *EventSubscriptionMutation) ResetDisabledReason() {
 	m.disabled_reason = nil
 }
 
+// SetFailures sets the "failures" field.
+func (m *EventSubscriptionMutation) SetFailures(i int) {
+	m.failures = &i
+	m.addfailures = nil
+}
+
+// Failures returns the value of the "failures" field in the mutation.
+func (m *EventSubscriptionMutation) Failures() (r int, exists bool) {
+	v := m.failures
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFailures returns the old "failures" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldFailures(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFailures is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFailures requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFailures: %w", err)
+	}
+	return oldValue.Failures, nil
+}
+
+// AddFailures adds i to the "failures" field.
+func (m *EventSubscriptionMutation) AddFailures(i int) {
+	if m.addfailures != nil {
+		*m.addfailures += i
+	} else {
+		m.addfailures = &i
+	}
+}
+
+// AddedFailures returns the value that was added to the "failures" field in this mutation.
+func (m *EventSubscriptionMutation) AddedFailures() (r int, exists bool) {
+	v := m.addfailures
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetFailures resets all changes to the "failures" field.
+func (m *EventSubscriptionMutation) ResetFailures() {
+	m.failures = nil
+	m.addfailures = nil
+}
+
+// SetWindowStart sets the "window_start" field.
+func (m *EventSubscriptionMutation) SetWindowStart(h hark.Time) {
+	m.window_start = &h
+	m.addwindow_start = nil
+}
+
+// WindowStart returns the value of the "window_start" field in the mutation.
+func (m *EventSubscriptionMutation) WindowStart() (r hark.Time, exists bool) {
+	v := m.window_start
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWindowStart returns the old "window_start" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldWindowStart(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWindowStart is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWindowStart requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWindowStart: %w", err)
+	}
+	return oldValue.WindowStart, nil
+}
+
+// AddWindowStart adds h to the "window_start" field.
+func (m *EventSubscriptionMutation) AddWindowStart(h hark.Time) {
+	if m.addwindow_start != nil {
+		*m.addwindow_start += h
+	} else {
+		m.addwindow_start = &h
+	}
+}
+
+// AddedWindowStart returns the value that was added to the "window_start" field in this mutation.
+func (m *EventSubscriptionMutation) AddedWindowStart() (r hark.Time, exists bool) {
+	v := m.addwindow_start
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetWindowStart resets all changes to the "window_start" field.
+func (m *EventSubscriptionMutation) ResetWindowStart() {
+	m.window_start = nil
+	m.addwindow_start = nil
+}
+
+// SetWindowAttempts sets the "window_attempts" field.
+func (m *EventSubscriptionMutation) SetWindowAttempts(i int) {
+	m.window_attempts = &i
+	m.addwindow_attempts = nil
+}
+
+// WindowAttempts returns the value of the "window_attempts" field in the mutation.
+func (m *EventSubscriptionMutation) WindowAttempts() (r int, exists bool) {
+	v := m.window_attempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWindowAttempts returns the old "window_attempts" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldWindowAttempts(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWindowAttempts is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWindowAttempts requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWindowAttempts: %w", err)
+	}
+	return oldValue.WindowAttempts, nil
+}
+
+// AddWindowAttempts adds i to the "window_attempts" field.
+func (m *EventSubscriptionMutation) AddWindowAttempts(i int) {
+	if m.addwindow_attempts != nil {
+		*m.addwindow_attempts += i
+	} else {
+		m.addwindow_attempts = &i
+	}
+}
+
+// AddedWindowAttempts returns the value that was added to the "window_attempts" field in this mutation.
+func (m *EventSubscriptionMutation) AddedWindowAttempts() (r int, exists bool) {
+	v := m.addwindow_attempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetWindowAttempts resets all changes to the "window_attempts" field.
+func (m *EventSubscriptionMutation) ResetWindowAttempts() {
+	m.window_attempts = nil
+	m.addwindow_attempts = nil
+}
+
+// SetWindowFailures sets the "window_failures" field.
+func (m *EventSubscriptionMutation) SetWindowFailures(i int) {
+	m.window_failures = &i
+	m.addwindow_failures = nil
+}
+
+// WindowFailures returns the value of the "window_failures" field in the mutation.
+func (m *EventSubscriptionMutation) WindowFailures() (r int, exists bool) {
+	v := m.window_failures
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWindowFailures returns the old "window_failures" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldWindowFailures(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWindowFailures is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWindowFailures requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWindowFailures: %w", err)
+	}
+	return oldValue.WindowFailures, nil
+}
+
+// AddWindowFailures adds i to the "window_failures" field.
+func (m *EventSubscriptionMutation) AddWindowFailures(i int) {
+	if m.addwindow_failures != nil {
+		*m.addwindow_failures += i
+	} else {
+		m.addwindow_failures = &i
+	}
+}
+
+// AddedWindowFailures returns the value that was added to the "window_failures" field in this mutation.
+func (m *EventSubscriptionMutation) AddedWindowFailures() (r int, exists bool) {
+	v := m.addwindow_failures
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetWindowFailures resets all changes to the "window_failures" field.
+func (m *EventSubscriptionMutation) ResetWindowFailures() {
+	m.window_failures = nil
+	m.addwindow_failures = nil
+}
+
+// SetOpenedAt sets the "opened_at" field.
+func (m *EventSubscriptionMutation) SetOpenedAt(h hark.Time) {
+	m.opened_at = &h
+	m.addopened_at = nil
+}
+
+// OpenedAt returns the value of the "opened_at" field in the mutation.
+func (m *EventSubscriptionMutation) OpenedAt() (r hark.Time, exists bool) {
+	v := m.opened_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOpenedAt returns the old "opened_at" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldOpenedAt(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOpenedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOpenedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOpenedAt: %w", err)
+	}
+	return oldValue.OpenedAt, nil
+}
+
+// AddOpenedAt adds h to the "opened_at" field.
+func (m *EventSubscriptionMutation) AddOpenedAt(h hark.Time) {
+	if m.addopened_at != nil {
+		*m.addopened_at += h
+	} else {
+		m.addopened_at = &h
+	}
+}
+
+// AddedOpenedAt returns the value that was added to the "opened_at" field in this mutation.
+func (m *EventSubscriptionMutation) AddedOpenedAt() (r hark.Time, exists bool) {
+	v := m.addopened_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetOpenedAt resets all changes to the "opened_at" field.
+func (m *EventSubscriptionMutation) ResetOpenedAt() {
+	m.opened_at = nil
+	m.addopened_at = nil
+}
+
+// SetProbes sets the "probes" field.
+func (m *EventSubscriptionMutation) SetProbes(i int) {
+	m.probes = &i
+	m.addprobes = nil
+}
+
+// Probes returns the value of the "probes" field in the mutation.
+func (m *EventSubscriptionMutation) Probes() (r int, exists bool) {
+	v := m.probes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProbes returns the old "probes" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldProbes(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProbes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProbes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProbes: %w", err)
+	}
+	return oldValue.Probes, nil
+}
+
+// AddProbes adds i to the "probes" field.
+func (m *EventSubscriptionMutation) AddProbes(i int) {
+	if m.addprobes != nil {
+		*m.addprobes += i
+	} else {
+		m.addprobes = &i
+	}
+}
+
+// AddedProbes returns the value that was added to the "probes" field in this mutation.
+func (m *EventSubscriptionMutation) AddedProbes() (r int, exists bool) {
+	v := m.addprobes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetProbes resets all changes to the "probes" field.
+func (m *EventSubscriptionMutation) ResetProbes() {
+	m.probes = nil
+	m.addprobes = nil
+}
+
+// SetProbeAt sets the "probe_at" field.
+func (m *EventSubscriptionMutation) SetProbeAt(h hark.Time) {
+	m.probe_at = &h
+	m.addprobe_at = nil
+}
+
+// ProbeAt returns the value of the "probe_at" field in the mutation.
+func (m *EventSubscriptionMutation) ProbeAt() (r hark.Time, exists bool) {
+	v := m.probe_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProbeAt returns the old "probe_at" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldProbeAt(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProbeAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProbeAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProbeAt: %w", err)
+	}
+	return oldValue.ProbeAt, nil
+}
+
+// AddProbeAt adds h to the "probe_at" field.
+func (m *EventSubscriptionMutation) AddProbeAt(h hark.Time) {
+	if m.addprobe_at != nil {
+		*m.addprobe_at += h
+	} else {
+		m.addprobe_at = &h
+	}
+}
+
+// AddedProbeAt returns the value that was added to the "probe_at" field in this mutation.
+func (m *EventSubscriptionMutation) AddedProbeAt() (r hark.Time, exists bool) {
+	v := m.addprobe_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetProbeAt resets all changes to the "probe_at" field.
+func (m *EventSubscriptionMutation) ResetProbeAt() {
+	m.probe_at = nil
+	m.addprobe_at = nil
+}
+
+// SetNextStartAt sets the "next_start_at" field.
+func (m *EventSubscriptionMutation) SetNextStartAt(h hark.Time) {
+	m.next_start_at = &h
+	m.addnext_start_at = nil
+}
+
+// NextStartAt returns the value of the "next_start_at" field in the mutation.
+func (m *EventSubscriptionMutation) NextStartAt() (r hark.Time, exists bool) {
+	v := m.next_start_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNextStartAt returns the old "next_start_at" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldNextStartAt(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNextStartAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNextStartAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNextStartAt: %w", err)
+	}
+	return oldValue.NextStartAt, nil
+}
+
+// AddNextStartAt adds h to the "next_start_at" field.
+func (m *EventSubscriptionMutation) AddNextStartAt(h hark.Time) {
+	if m.addnext_start_at != nil {
+		*m.addnext_start_at += h
+	} else {
+		m.addnext_start_at = &h
+	}
+}
+
+// AddedNextStartAt returns the value that was added to the "next_start_at" field in this mutation.
+func (m *EventSubscriptionMutation) AddedNextStartAt() (r hark.Time, exists bool) {
+	v := m.addnext_start_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetNextStartAt resets all changes to the "next_start_at" field.
+func (m *EventSubscriptionMutation) ResetNextStartAt() {
+	m.next_start_at = nil
+	m.addnext_start_at = nil
+}
+
 // ClearProject clears the "project" edge to the Project entity.
 func (m *EventSubscriptionMutation) ClearProject() {
 	m.clearedproject = true
@@ -8423,7 +9564,7 @@ func (m *EventSubscriptionMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EventSubscriptionMutation) Fields() []string {
-	fields := make([]string, 0, 27)
+	fields := make([]string, 0, 35)
 	if m.created_at != nil {
 		fields = append(fields, eventsubscription.FieldCreatedAt)
 	}
@@ -8505,6 +9646,30 @@ func (m *EventSubscriptionMutation) Fields() []string {
 	if m.disabled_reason != nil {
 		fields = append(fields, eventsubscription.FieldDisabledReason)
 	}
+	if m.failures != nil {
+		fields = append(fields, eventsubscription.FieldFailures)
+	}
+	if m.window_start != nil {
+		fields = append(fields, eventsubscription.FieldWindowStart)
+	}
+	if m.window_attempts != nil {
+		fields = append(fields, eventsubscription.FieldWindowAttempts)
+	}
+	if m.window_failures != nil {
+		fields = append(fields, eventsubscription.FieldWindowFailures)
+	}
+	if m.opened_at != nil {
+		fields = append(fields, eventsubscription.FieldOpenedAt)
+	}
+	if m.probes != nil {
+		fields = append(fields, eventsubscription.FieldProbes)
+	}
+	if m.probe_at != nil {
+		fields = append(fields, eventsubscription.FieldProbeAt)
+	}
+	if m.next_start_at != nil {
+		fields = append(fields, eventsubscription.FieldNextStartAt)
+	}
 	return fields
 }
 
@@ -8567,6 +9732,22 @@ func (m *EventSubscriptionMutation) Field(name string) (ent.Value, bool) {
 		return m.DisabledAt()
 	case eventsubscription.FieldDisabledReason:
 		return m.DisabledReason()
+	case eventsubscription.FieldFailures:
+		return m.Failures()
+	case eventsubscription.FieldWindowStart:
+		return m.WindowStart()
+	case eventsubscription.FieldWindowAttempts:
+		return m.WindowAttempts()
+	case eventsubscription.FieldWindowFailures:
+		return m.WindowFailures()
+	case eventsubscription.FieldOpenedAt:
+		return m.OpenedAt()
+	case eventsubscription.FieldProbes:
+		return m.Probes()
+	case eventsubscription.FieldProbeAt:
+		return m.ProbeAt()
+	case eventsubscription.FieldNextStartAt:
+		return m.NextStartAt()
 	}
 	return nil, false
 }
@@ -8630,6 +9811,22 @@ func (m *EventSubscriptionMutation) OldField(ctx context.Context, name string) (
 		return m.OldDisabledAt(ctx)
 	case eventsubscription.FieldDisabledReason:
 		return m.OldDisabledReason(ctx)
+	case eventsubscription.FieldFailures:
+		return m.OldFailures(ctx)
+	case eventsubscription.FieldWindowStart:
+		return m.OldWindowStart(ctx)
+	case eventsubscription.FieldWindowAttempts:
+		return m.OldWindowAttempts(ctx)
+	case eventsubscription.FieldWindowFailures:
+		return m.OldWindowFailures(ctx)
+	case eventsubscription.FieldOpenedAt:
+		return m.OldOpenedAt(ctx)
+	case eventsubscription.FieldProbes:
+		return m.OldProbes(ctx)
+	case eventsubscription.FieldProbeAt:
+		return m.OldProbeAt(ctx)
+	case eventsubscription.FieldNextStartAt:
+		return m.OldNextStartAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown EventSubscription field %s", name)
 }
@@ -8828,6 +10025,62 @@ func (m *EventSubscriptionMutation) SetField(name string, value ent.Value) error
 		}
 		m.SetDisabledReason(v)
 		return nil
+	case eventsubscription.FieldFailures:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFailures(v)
+		return nil
+	case eventsubscription.FieldWindowStart:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWindowStart(v)
+		return nil
+	case eventsubscription.FieldWindowAttempts:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWindowAttempts(v)
+		return nil
+	case eventsubscription.FieldWindowFailures:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWindowFailures(v)
+		return nil
+	case eventsubscription.FieldOpenedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOpenedAt(v)
+		return nil
+	case eventsubscription.FieldProbes:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProbes(v)
+		return nil
+	case eventsubscription.FieldProbeAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProbeAt(v)
+		return nil
+	case eventsubscription.FieldNextStartAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNextStartAt(v)
+		return nil
 	}
 	return fmt.Errorf("unknown EventSubscription field %s", name)
 }
@@ -8863,6 +10116,30 @@ func (m *EventSubscriptionMutation) AddedFields() []string {
 	if m.adddisabled_at != nil {
 		fields = append(fields, eventsubscription.FieldDisabledAt)
 	}
+	if m.addfailures != nil {
+		fields = append(fields, eventsubscription.FieldFailures)
+	}
+	if m.addwindow_start != nil {
+		fields = append(fields, eventsubscription.FieldWindowStart)
+	}
+	if m.addwindow_attempts != nil {
+		fields = append(fields, eventsubscription.FieldWindowAttempts)
+	}
+	if m.addwindow_failures != nil {
+		fields = append(fields, eventsubscription.FieldWindowFailures)
+	}
+	if m.addopened_at != nil {
+		fields = append(fields, eventsubscription.FieldOpenedAt)
+	}
+	if m.addprobes != nil {
+		fields = append(fields, eventsubscription.FieldProbes)
+	}
+	if m.addprobe_at != nil {
+		fields = append(fields, eventsubscription.FieldProbeAt)
+	}
+	if m.addnext_start_at != nil {
+		fields = append(fields, eventsubscription.FieldNextStartAt)
+	}
 	return fields
 }
 
@@ -8889,6 +10166,22 @@ func (m *EventSubscriptionMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedFailingSince()
 	case eventsubscription.FieldDisabledAt:
 		return m.AddedDisabledAt()
+	case eventsubscription.FieldFailures:
+		return m.AddedFailures()
+	case eventsubscription.FieldWindowStart:
+		return m.AddedWindowStart()
+	case eventsubscription.FieldWindowAttempts:
+		return m.AddedWindowAttempts()
+	case eventsubscription.FieldWindowFailures:
+		return m.AddedWindowFailures()
+	case eventsubscription.FieldOpenedAt:
+		return m.AddedOpenedAt()
+	case eventsubscription.FieldProbes:
+		return m.AddedProbes()
+	case eventsubscription.FieldProbeAt:
+		return m.AddedProbeAt()
+	case eventsubscription.FieldNextStartAt:
+		return m.AddedNextStartAt()
 	}
 	return nil, false
 }
@@ -8960,6 +10253,62 @@ func (m *EventSubscriptionMutation) AddField(name string, value ent.Value) error
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddDisabledAt(v)
+		return nil
+	case eventsubscription.FieldFailures:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddFailures(v)
+		return nil
+	case eventsubscription.FieldWindowStart:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWindowStart(v)
+		return nil
+	case eventsubscription.FieldWindowAttempts:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWindowAttempts(v)
+		return nil
+	case eventsubscription.FieldWindowFailures:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWindowFailures(v)
+		return nil
+	case eventsubscription.FieldOpenedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddOpenedAt(v)
+		return nil
+	case eventsubscription.FieldProbes:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddProbes(v)
+		return nil
+	case eventsubscription.FieldProbeAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddProbeAt(v)
+		return nil
+	case eventsubscription.FieldNextStartAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNextStartAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown EventSubscription numeric field %s", name)
@@ -9095,6 +10444,30 @@ func (m *EventSubscriptionMutation) ResetField(name string) error {
 		return nil
 	case eventsubscription.FieldDisabledReason:
 		m.ResetDisabledReason()
+		return nil
+	case eventsubscription.FieldFailures:
+		m.ResetFailures()
+		return nil
+	case eventsubscription.FieldWindowStart:
+		m.ResetWindowStart()
+		return nil
+	case eventsubscription.FieldWindowAttempts:
+		m.ResetWindowAttempts()
+		return nil
+	case eventsubscription.FieldWindowFailures:
+		m.ResetWindowFailures()
+		return nil
+	case eventsubscription.FieldOpenedAt:
+		m.ResetOpenedAt()
+		return nil
+	case eventsubscription.FieldProbes:
+		m.ResetProbes()
+		return nil
+	case eventsubscription.FieldProbeAt:
+		m.ResetProbeAt()
+		return nil
+	case eventsubscription.FieldNextStartAt:
+		m.ResetNextStartAt()
 		return nil
 	}
 	return fmt.Errorf("unknown EventSubscription field %s", name)
@@ -10444,6 +11817,921 @@ func (m *ProjectMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *ProjectMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Project edge %s", name)
+}
+
+// ReplayMutation represents an operation that mutates the Replay nodes in the graph.
+type ReplayMutation struct {
+	config
+	op              Op
+	typ             string
+	id              *hark.ID
+	created_at      *hark.Time
+	addcreated_at   *hark.Time
+	updated_at      *hark.Time
+	addupdated_at   *hark.Time
+	project_id      *hark.ID
+	subscription_id *hark.ID
+	since           *hark.Time
+	addsince        *hark.Time
+	until           *hark.Time
+	adduntil        *hark.Time
+	statuses        *[]hark.DeliveryStatus
+	appendstatuses  []hark.DeliveryStatus
+	behind          *hark.ID
+	_done           *bool
+	clearedFields   map[string]struct{}
+	done            bool
+	oldValue        func(context.Context) (*Replay, error)
+	predicates      []predicate.Replay
+}
+
+var _ ent.Mutation = (*ReplayMutation)(nil)
+
+// replayOption allows management of the mutation configuration using functional options.
+type replayOption func(*ReplayMutation)
+
+// newReplayMutation creates new mutation for the Replay entity.
+func newReplayMutation(c config, op Op, opts ...replayOption) *ReplayMutation {
+	m := &ReplayMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeReplay,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withReplayID sets the ID field of the mutation.
+func withReplayID(id hark.ID) replayOption {
+	return func(m *ReplayMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Replay
+		)
+		m.oldValue = func(ctx context.Context) (*Replay, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Replay.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withReplay sets the old Replay of the mutation.
+func withReplay(node *Replay) replayOption {
+	return func(m *ReplayMutation) {
+		m.oldValue = func(context.Context) (*Replay, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ReplayMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ReplayMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Replay entities.
+func (m *ReplayMutation) SetID(id hark.ID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ReplayMutation) ID() (id hark.ID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ReplayMutation) IDs(ctx context.Context) ([]hark.ID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []hark.ID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Replay.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *ReplayMutation) SetCreatedAt(h hark.Time) {
+	m.created_at = &h
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *ReplayMutation) CreatedAt() (r hark.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldCreatedAt(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds h to the "created_at" field.
+func (m *ReplayMutation) AddCreatedAt(h hark.Time) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += h
+	} else {
+		m.addcreated_at = &h
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *ReplayMutation) AddedCreatedAt() (r hark.Time, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *ReplayMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *ReplayMutation) SetUpdatedAt(h hark.Time) {
+	m.updated_at = &h
+	m.addupdated_at = nil
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *ReplayMutation) UpdatedAt() (r hark.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldUpdatedAt(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// AddUpdatedAt adds h to the "updated_at" field.
+func (m *ReplayMutation) AddUpdatedAt(h hark.Time) {
+	if m.addupdated_at != nil {
+		*m.addupdated_at += h
+	} else {
+		m.addupdated_at = &h
+	}
+}
+
+// AddedUpdatedAt returns the value that was added to the "updated_at" field in this mutation.
+func (m *ReplayMutation) AddedUpdatedAt() (r hark.Time, exists bool) {
+	v := m.addupdated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *ReplayMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+	m.addupdated_at = nil
+}
+
+// SetProjectID sets the "project_id" field.
+func (m *ReplayMutation) SetProjectID(h hark.ID) {
+	m.project_id = &h
+}
+
+// ProjectID returns the value of the "project_id" field in the mutation.
+func (m *ReplayMutation) ProjectID() (r hark.ID, exists bool) {
+	v := m.project_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProjectID returns the old "project_id" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldProjectID(ctx context.Context) (v hark.ID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProjectID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProjectID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProjectID: %w", err)
+	}
+	return oldValue.ProjectID, nil
+}
+
+// ResetProjectID resets all changes to the "project_id" field.
+func (m *ReplayMutation) ResetProjectID() {
+	m.project_id = nil
+}
+
+// SetSubscriptionID sets the "subscription_id" field.
+func (m *ReplayMutation) SetSubscriptionID(h hark.ID) {
+	m.subscription_id = &h
+}
+
+// SubscriptionID returns the value of the "subscription_id" field in the mutation.
+func (m *ReplayMutation) SubscriptionID() (r hark.ID, exists bool) {
+	v := m.subscription_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSubscriptionID returns the old "subscription_id" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldSubscriptionID(ctx context.Context) (v hark.ID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSubscriptionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSubscriptionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSubscriptionID: %w", err)
+	}
+	return oldValue.SubscriptionID, nil
+}
+
+// ResetSubscriptionID resets all changes to the "subscription_id" field.
+func (m *ReplayMutation) ResetSubscriptionID() {
+	m.subscription_id = nil
+}
+
+// SetSince sets the "since" field.
+func (m *ReplayMutation) SetSince(h hark.Time) {
+	m.since = &h
+	m.addsince = nil
+}
+
+// Since returns the value of the "since" field in the mutation.
+func (m *ReplayMutation) Since() (r hark.Time, exists bool) {
+	v := m.since
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSince returns the old "since" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldSince(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSince is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSince requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSince: %w", err)
+	}
+	return oldValue.Since, nil
+}
+
+// AddSince adds h to the "since" field.
+func (m *ReplayMutation) AddSince(h hark.Time) {
+	if m.addsince != nil {
+		*m.addsince += h
+	} else {
+		m.addsince = &h
+	}
+}
+
+// AddedSince returns the value that was added to the "since" field in this mutation.
+func (m *ReplayMutation) AddedSince() (r hark.Time, exists bool) {
+	v := m.addsince
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSince resets all changes to the "since" field.
+func (m *ReplayMutation) ResetSince() {
+	m.since = nil
+	m.addsince = nil
+}
+
+// SetUntil sets the "until" field.
+func (m *ReplayMutation) SetUntil(h hark.Time) {
+	m.until = &h
+	m.adduntil = nil
+}
+
+// Until returns the value of the "until" field in the mutation.
+func (m *ReplayMutation) Until() (r hark.Time, exists bool) {
+	v := m.until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUntil returns the old "until" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldUntil(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUntil: %w", err)
+	}
+	return oldValue.Until, nil
+}
+
+// AddUntil adds h to the "until" field.
+func (m *ReplayMutation) AddUntil(h hark.Time) {
+	if m.adduntil != nil {
+		*m.adduntil += h
+	} else {
+		m.adduntil = &h
+	}
+}
+
+// AddedUntil returns the value that was added to the "until" field in this mutation.
+func (m *ReplayMutation) AddedUntil() (r hark.Time, exists bool) {
+	v := m.adduntil
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUntil resets all changes to the "until" field.
+func (m *ReplayMutation) ResetUntil() {
+	m.until = nil
+	m.adduntil = nil
+}
+
+// SetStatuses sets the "statuses" field.
+func (m *ReplayMutation) SetStatuses(hs []hark.DeliveryStatus) {
+	m.statuses = &hs
+	m.appendstatuses = nil
+}
+
+// Statuses returns the value of the "statuses" field in the mutation.
+func (m *ReplayMutation) Statuses() (r []hark.DeliveryStatus, exists bool) {
+	v := m.statuses
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStatuses returns the old "statuses" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldStatuses(ctx context.Context) (v []hark.DeliveryStatus, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStatuses is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStatuses requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStatuses: %w", err)
+	}
+	return oldValue.Statuses, nil
+}
+
+// AppendStatuses adds hs to the "statuses" field.
+func (m *ReplayMutation) AppendStatuses(hs []hark.DeliveryStatus) {
+	m.appendstatuses = append(m.appendstatuses, hs...)
+}
+
+// AppendedStatuses returns the list of values that were appended to the "statuses" field in this mutation.
+func (m *ReplayMutation) AppendedStatuses() ([]hark.DeliveryStatus, bool) {
+	if len(m.appendstatuses) == 0 {
+		return nil, false
+	}
+	return m.appendstatuses, true
+}
+
+// ResetStatuses resets all changes to the "statuses" field.
+func (m *ReplayMutation) ResetStatuses() {
+	m.statuses = nil
+	m.appendstatuses = nil
+}
+
+// SetBehind sets the "behind" field.
+func (m *ReplayMutation) SetBehind(h hark.ID) {
+	m.behind = &h
+}
+
+// Behind returns the value of the "behind" field in the mutation.
+func (m *ReplayMutation) Behind() (r hark.ID, exists bool) {
+	v := m.behind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBehind returns the old "behind" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldBehind(ctx context.Context) (v hark.ID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBehind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBehind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBehind: %w", err)
+	}
+	return oldValue.Behind, nil
+}
+
+// ResetBehind resets all changes to the "behind" field.
+func (m *ReplayMutation) ResetBehind() {
+	m.behind = nil
+}
+
+// SetDone sets the "done" field.
+func (m *ReplayMutation) SetDone(b bool) {
+	m._done = &b
+}
+
+// Done returns the value of the "done" field in the mutation.
+func (m *ReplayMutation) Done() (r bool, exists bool) {
+	v := m._done
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDone returns the old "done" field's value of the Replay entity.
+// If the Replay object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReplayMutation) OldDone(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDone: %w", err)
+	}
+	return oldValue.Done, nil
+}
+
+// ResetDone resets all changes to the "done" field.
+func (m *ReplayMutation) ResetDone() {
+	m._done = nil
+}
+
+// Where appends a list predicates to the ReplayMutation builder.
+func (m *ReplayMutation) Where(ps ...predicate.Replay) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ReplayMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ReplayMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Replay, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ReplayMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ReplayMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Replay).
+func (m *ReplayMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ReplayMutation) Fields() []string {
+	fields := make([]string, 0, 9)
+	if m.created_at != nil {
+		fields = append(fields, replay.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, replay.FieldUpdatedAt)
+	}
+	if m.project_id != nil {
+		fields = append(fields, replay.FieldProjectID)
+	}
+	if m.subscription_id != nil {
+		fields = append(fields, replay.FieldSubscriptionID)
+	}
+	if m.since != nil {
+		fields = append(fields, replay.FieldSince)
+	}
+	if m.until != nil {
+		fields = append(fields, replay.FieldUntil)
+	}
+	if m.statuses != nil {
+		fields = append(fields, replay.FieldStatuses)
+	}
+	if m.behind != nil {
+		fields = append(fields, replay.FieldBehind)
+	}
+	if m._done != nil {
+		fields = append(fields, replay.FieldDone)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ReplayMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case replay.FieldCreatedAt:
+		return m.CreatedAt()
+	case replay.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case replay.FieldProjectID:
+		return m.ProjectID()
+	case replay.FieldSubscriptionID:
+		return m.SubscriptionID()
+	case replay.FieldSince:
+		return m.Since()
+	case replay.FieldUntil:
+		return m.Until()
+	case replay.FieldStatuses:
+		return m.Statuses()
+	case replay.FieldBehind:
+		return m.Behind()
+	case replay.FieldDone:
+		return m.Done()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ReplayMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case replay.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case replay.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case replay.FieldProjectID:
+		return m.OldProjectID(ctx)
+	case replay.FieldSubscriptionID:
+		return m.OldSubscriptionID(ctx)
+	case replay.FieldSince:
+		return m.OldSince(ctx)
+	case replay.FieldUntil:
+		return m.OldUntil(ctx)
+	case replay.FieldStatuses:
+		return m.OldStatuses(ctx)
+	case replay.FieldBehind:
+		return m.OldBehind(ctx)
+	case replay.FieldDone:
+		return m.OldDone(ctx)
+	}
+	return nil, fmt.Errorf("unknown Replay field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ReplayMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case replay.FieldCreatedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case replay.FieldUpdatedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case replay.FieldProjectID:
+		v, ok := value.(hark.ID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProjectID(v)
+		return nil
+	case replay.FieldSubscriptionID:
+		v, ok := value.(hark.ID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSubscriptionID(v)
+		return nil
+	case replay.FieldSince:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSince(v)
+		return nil
+	case replay.FieldUntil:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUntil(v)
+		return nil
+	case replay.FieldStatuses:
+		v, ok := value.([]hark.DeliveryStatus)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStatuses(v)
+		return nil
+	case replay.FieldBehind:
+		v, ok := value.(hark.ID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBehind(v)
+		return nil
+	case replay.FieldDone:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDone(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Replay field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ReplayMutation) AddedFields() []string {
+	var fields []string
+	if m.addcreated_at != nil {
+		fields = append(fields, replay.FieldCreatedAt)
+	}
+	if m.addupdated_at != nil {
+		fields = append(fields, replay.FieldUpdatedAt)
+	}
+	if m.addsince != nil {
+		fields = append(fields, replay.FieldSince)
+	}
+	if m.adduntil != nil {
+		fields = append(fields, replay.FieldUntil)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ReplayMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case replay.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	case replay.FieldUpdatedAt:
+		return m.AddedUpdatedAt()
+	case replay.FieldSince:
+		return m.AddedSince()
+	case replay.FieldUntil:
+		return m.AddedUntil()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ReplayMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case replay.FieldCreatedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	case replay.FieldUpdatedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUpdatedAt(v)
+		return nil
+	case replay.FieldSince:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSince(v)
+		return nil
+	case replay.FieldUntil:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUntil(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Replay numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ReplayMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ReplayMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ReplayMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown Replay nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ReplayMutation) ResetField(name string) error {
+	switch name {
+	case replay.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case replay.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case replay.FieldProjectID:
+		m.ResetProjectID()
+		return nil
+	case replay.FieldSubscriptionID:
+		m.ResetSubscriptionID()
+		return nil
+	case replay.FieldSince:
+		m.ResetSince()
+		return nil
+	case replay.FieldUntil:
+		m.ResetUntil()
+		return nil
+	case replay.FieldStatuses:
+		m.ResetStatuses()
+		return nil
+	case replay.FieldBehind:
+		m.ResetBehind()
+		return nil
+	case replay.FieldDone:
+		m.ResetDone()
+		return nil
+	}
+	return fmt.Errorf("unknown Replay field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ReplayMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ReplayMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ReplayMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ReplayMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ReplayMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ReplayMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ReplayMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Replay unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ReplayMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Replay edge %s", name)
 }
 
 // RevisionMutation represents an operation that mutates the Revision nodes in the graph.
@@ -12181,4 +14469,480 @@ func (m *RoleGrantMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown RoleGrant edge %s", name)
+}
+
+// SigningKeyMutation represents an operation that mutates the SigningKey nodes in the graph.
+type SigningKeyMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *hark.ID
+	public_key    *[]byte
+	private_key   *[]byte
+	created_at    *hark.Time
+	addcreated_at *hark.Time
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*SigningKey, error)
+	predicates    []predicate.SigningKey
+}
+
+var _ ent.Mutation = (*SigningKeyMutation)(nil)
+
+// signingkeyOption allows management of the mutation configuration using functional options.
+type signingkeyOption func(*SigningKeyMutation)
+
+// newSigningKeyMutation creates new mutation for the SigningKey entity.
+func newSigningKeyMutation(c config, op Op, opts ...signingkeyOption) *SigningKeyMutation {
+	m := &SigningKeyMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeSigningKey,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withSigningKeyID sets the ID field of the mutation.
+func withSigningKeyID(id hark.ID) signingkeyOption {
+	return func(m *SigningKeyMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *SigningKey
+		)
+		m.oldValue = func(ctx context.Context) (*SigningKey, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().SigningKey.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withSigningKey sets the old SigningKey of the mutation.
+func withSigningKey(node *SigningKey) signingkeyOption {
+	return func(m *SigningKeyMutation) {
+		m.oldValue = func(context.Context) (*SigningKey, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m SigningKeyMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m SigningKeyMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of SigningKey entities.
+func (m *SigningKeyMutation) SetID(id hark.ID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *SigningKeyMutation) ID() (id hark.ID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *SigningKeyMutation) IDs(ctx context.Context) ([]hark.ID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []hark.ID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().SigningKey.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetPublicKey sets the "public_key" field.
+func (m *SigningKeyMutation) SetPublicKey(b []byte) {
+	m.public_key = &b
+}
+
+// PublicKey returns the value of the "public_key" field in the mutation.
+func (m *SigningKeyMutation) PublicKey() (r []byte, exists bool) {
+	v := m.public_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPublicKey returns the old "public_key" field's value of the SigningKey entity.
+// If the SigningKey object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SigningKeyMutation) OldPublicKey(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPublicKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPublicKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPublicKey: %w", err)
+	}
+	return oldValue.PublicKey, nil
+}
+
+// ResetPublicKey resets all changes to the "public_key" field.
+func (m *SigningKeyMutation) ResetPublicKey() {
+	m.public_key = nil
+}
+
+// SetPrivateKey sets the "private_key" field.
+func (m *SigningKeyMutation) SetPrivateKey(b []byte) {
+	m.private_key = &b
+}
+
+// PrivateKey returns the value of the "private_key" field in the mutation.
+func (m *SigningKeyMutation) PrivateKey() (r []byte, exists bool) {
+	v := m.private_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPrivateKey returns the old "private_key" field's value of the SigningKey entity.
+// If the SigningKey object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SigningKeyMutation) OldPrivateKey(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPrivateKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPrivateKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPrivateKey: %w", err)
+	}
+	return oldValue.PrivateKey, nil
+}
+
+// ResetPrivateKey resets all changes to the "private_key" field.
+func (m *SigningKeyMutation) ResetPrivateKey() {
+	m.private_key = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *SigningKeyMutation) SetCreatedAt(h hark.Time) {
+	m.created_at = &h
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *SigningKeyMutation) CreatedAt() (r hark.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the SigningKey entity.
+// If the SigningKey object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SigningKeyMutation) OldCreatedAt(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds h to the "created_at" field.
+func (m *SigningKeyMutation) AddCreatedAt(h hark.Time) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += h
+	} else {
+		m.addcreated_at = &h
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *SigningKeyMutation) AddedCreatedAt() (r hark.Time, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *SigningKeyMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// Where appends a list predicates to the SigningKeyMutation builder.
+func (m *SigningKeyMutation) Where(ps ...predicate.SigningKey) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the SigningKeyMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *SigningKeyMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.SigningKey, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *SigningKeyMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *SigningKeyMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (SigningKey).
+func (m *SigningKeyMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *SigningKeyMutation) Fields() []string {
+	fields := make([]string, 0, 3)
+	if m.public_key != nil {
+		fields = append(fields, signingkey.FieldPublicKey)
+	}
+	if m.private_key != nil {
+		fields = append(fields, signingkey.FieldPrivateKey)
+	}
+	if m.created_at != nil {
+		fields = append(fields, signingkey.FieldCreatedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *SigningKeyMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case signingkey.FieldPublicKey:
+		return m.PublicKey()
+	case signingkey.FieldPrivateKey:
+		return m.PrivateKey()
+	case signingkey.FieldCreatedAt:
+		return m.CreatedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *SigningKeyMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case signingkey.FieldPublicKey:
+		return m.OldPublicKey(ctx)
+	case signingkey.FieldPrivateKey:
+		return m.OldPrivateKey(ctx)
+	case signingkey.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown SigningKey field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SigningKeyMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case signingkey.FieldPublicKey:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPublicKey(v)
+		return nil
+	case signingkey.FieldPrivateKey:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPrivateKey(v)
+		return nil
+	case signingkey.FieldCreatedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SigningKey field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *SigningKeyMutation) AddedFields() []string {
+	var fields []string
+	if m.addcreated_at != nil {
+		fields = append(fields, signingkey.FieldCreatedAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *SigningKeyMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case signingkey.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SigningKeyMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case signingkey.FieldCreatedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SigningKey numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *SigningKeyMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *SigningKeyMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *SigningKeyMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown SigningKey nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *SigningKeyMutation) ResetField(name string) error {
+	switch name {
+	case signingkey.FieldPublicKey:
+		m.ResetPublicKey()
+		return nil
+	case signingkey.FieldPrivateKey:
+		m.ResetPrivateKey()
+		return nil
+	case signingkey.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown SigningKey field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *SigningKeyMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *SigningKeyMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *SigningKeyMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *SigningKeyMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *SigningKeyMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *SigningKeyMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *SigningKeyMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown SigningKey unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *SigningKeyMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown SigningKey edge %s", name)
 }

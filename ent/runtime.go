@@ -5,6 +5,7 @@ package ent
 import (
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent/accesstoken"
+	"github.com/hark-events/hark/ent/alarm"
 	"github.com/hark-events/hark/ent/auditentry"
 	"github.com/hark-events/hark/ent/clientsecret"
 	"github.com/hark-events/hark/ent/delivery"
@@ -13,10 +14,12 @@ import (
 	"github.com/hark-events/hark/ent/eventsubscription"
 	"github.com/hark-events/hark/ent/identity"
 	"github.com/hark-events/hark/ent/project"
+	"github.com/hark-events/hark/ent/replay"
 	"github.com/hark-events/hark/ent/revision"
 	"github.com/hark-events/hark/ent/role"
 	"github.com/hark-events/hark/ent/rolegrant"
 	"github.com/hark-events/hark/ent/schema"
+	"github.com/hark-events/hark/ent/signingkey"
 )
 
 // The init function reads all schema descriptors with runtime code
@@ -52,6 +55,19 @@ func init() {
 	accesstokenDescID := accesstokenMixinFields0[0].Descriptor()
 	// accesstoken.DefaultID holds the default value on creation for the id field.
 	accesstoken.DefaultID = accesstokenDescID.Default.(func() hark.ID)
+	alarmMixin := schema.Alarm{}.Mixin()
+	alarmMixinFields0 := alarmMixin[0].Fields()
+	_ = alarmMixinFields0
+	alarmFields := schema.Alarm{}.Fields()
+	_ = alarmFields
+	// alarmDescOccurredAt is the schema descriptor for occurred_at field.
+	alarmDescOccurredAt := alarmFields[4].Descriptor()
+	// alarm.DefaultOccurredAt holds the default value on creation for the occurred_at field.
+	alarm.DefaultOccurredAt = alarmDescOccurredAt.Default.(func() hark.Time)
+	// alarmDescID is the schema descriptor for id field.
+	alarmDescID := alarmMixinFields0[0].Descriptor()
+	// alarm.DefaultID holds the default value on creation for the id field.
+	alarm.DefaultID = alarmDescID.Default.(func() hark.ID)
 	auditentryMixin := schema.AuditEntry{}.Mixin()
 	auditentryMixinFields0 := auditentryMixin[0].Fields()
 	_ = auditentryMixinFields0
@@ -100,24 +116,28 @@ func init() {
 	deliveryDescAttemptCount := deliveryFields[7].Descriptor()
 	// delivery.DefaultAttemptCount holds the default value on creation for the attempt_count field.
 	delivery.DefaultAttemptCount = deliveryDescAttemptCount.Default.(int)
+	// deliveryDescScheduleStart is the schema descriptor for schedule_start field.
+	deliveryDescScheduleStart := deliveryFields[8].Descriptor()
+	// delivery.DefaultScheduleStart holds the default value on creation for the schedule_start field.
+	delivery.DefaultScheduleStart = deliveryDescScheduleStart.Default.(int)
 	// deliveryDescNextAttemptAt is the schema descriptor for next_attempt_at field.
-	deliveryDescNextAttemptAt := deliveryFields[8].Descriptor()
+	deliveryDescNextAttemptAt := deliveryFields[9].Descriptor()
 	// delivery.DefaultNextAttemptAt holds the default value on creation for the next_attempt_at field.
 	delivery.DefaultNextAttemptAt = hark.Time(deliveryDescNextAttemptAt.Default.(int64))
 	// deliveryDescLeasedUntil is the schema descriptor for leased_until field.
-	deliveryDescLeasedUntil := deliveryFields[9].Descriptor()
+	deliveryDescLeasedUntil := deliveryFields[10].Descriptor()
 	// delivery.DefaultLeasedUntil holds the default value on creation for the leased_until field.
 	delivery.DefaultLeasedUntil = hark.Time(deliveryDescLeasedUntil.Default.(int64))
 	// deliveryDescLastError is the schema descriptor for last_error field.
-	deliveryDescLastError := deliveryFields[10].Descriptor()
+	deliveryDescLastError := deliveryFields[11].Descriptor()
 	// delivery.DefaultLastError holds the default value on creation for the last_error field.
 	delivery.DefaultLastError = deliveryDescLastError.Default.(string)
 	// deliveryDescDiscardReason is the schema descriptor for discard_reason field.
-	deliveryDescDiscardReason := deliveryFields[11].Descriptor()
+	deliveryDescDiscardReason := deliveryFields[12].Descriptor()
 	// delivery.DefaultDiscardReason holds the default value on creation for the discard_reason field.
 	delivery.DefaultDiscardReason = deliveryDescDiscardReason.Default.(string)
 	// deliveryDescUpdatedAt is the schema descriptor for updated_at field.
-	deliveryDescUpdatedAt := deliveryFields[13].Descriptor()
+	deliveryDescUpdatedAt := deliveryFields[14].Descriptor()
 	// delivery.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
 	delivery.UpdateDefaultUpdatedAt = deliveryDescUpdatedAt.UpdateDefault.(func() hark.Time)
 	eventdefinitionMixin := schema.EventDefinition{}.Mixin()
@@ -302,6 +322,38 @@ func init() {
 	eventsubscriptionDescDisabledReason := eventsubscriptionFields[24].Descriptor()
 	// eventsubscription.DefaultDisabledReason holds the default value on creation for the disabled_reason field.
 	eventsubscription.DefaultDisabledReason = eventsubscriptionDescDisabledReason.Default.(string)
+	// eventsubscriptionDescFailures is the schema descriptor for failures field.
+	eventsubscriptionDescFailures := eventsubscriptionFields[25].Descriptor()
+	// eventsubscription.DefaultFailures holds the default value on creation for the failures field.
+	eventsubscription.DefaultFailures = eventsubscriptionDescFailures.Default.(int)
+	// eventsubscriptionDescWindowStart is the schema descriptor for window_start field.
+	eventsubscriptionDescWindowStart := eventsubscriptionFields[26].Descriptor()
+	// eventsubscription.DefaultWindowStart holds the default value on creation for the window_start field.
+	eventsubscription.DefaultWindowStart = hark.Time(eventsubscriptionDescWindowStart.Default.(int64))
+	// eventsubscriptionDescWindowAttempts is the schema descriptor for window_attempts field.
+	eventsubscriptionDescWindowAttempts := eventsubscriptionFields[27].Descriptor()
+	// eventsubscription.DefaultWindowAttempts holds the default value on creation for the window_attempts field.
+	eventsubscription.DefaultWindowAttempts = eventsubscriptionDescWindowAttempts.Default.(int)
+	// eventsubscriptionDescWindowFailures is the schema descriptor for window_failures field.
+	eventsubscriptionDescWindowFailures := eventsubscriptionFields[28].Descriptor()
+	// eventsubscription.DefaultWindowFailures holds the default value on creation for the window_failures field.
+	eventsubscription.DefaultWindowFailures = eventsubscriptionDescWindowFailures.Default.(int)
+	// eventsubscriptionDescOpenedAt is the schema descriptor for opened_at field.
+	eventsubscriptionDescOpenedAt := eventsubscriptionFields[29].Descriptor()
+	// eventsubscription.DefaultOpenedAt holds the default value on creation for the opened_at field.
+	eventsubscription.DefaultOpenedAt = hark.Time(eventsubscriptionDescOpenedAt.Default.(int64))
+	// eventsubscriptionDescProbes is the schema descriptor for probes field.
+	eventsubscriptionDescProbes := eventsubscriptionFields[30].Descriptor()
+	// eventsubscription.DefaultProbes holds the default value on creation for the probes field.
+	eventsubscription.DefaultProbes = eventsubscriptionDescProbes.Default.(int)
+	// eventsubscriptionDescProbeAt is the schema descriptor for probe_at field.
+	eventsubscriptionDescProbeAt := eventsubscriptionFields[31].Descriptor()
+	// eventsubscription.DefaultProbeAt holds the default value on creation for the probe_at field.
+	eventsubscription.DefaultProbeAt = hark.Time(eventsubscriptionDescProbeAt.Default.(int64))
+	// eventsubscriptionDescNextStartAt is the schema descriptor for next_start_at field.
+	eventsubscriptionDescNextStartAt := eventsubscriptionFields[32].Descriptor()
+	// eventsubscription.DefaultNextStartAt holds the default value on creation for the next_start_at field.
+	eventsubscription.DefaultNextStartAt = hark.Time(eventsubscriptionDescNextStartAt.Default.(int64))
 	// eventsubscriptionDescID is the schema descriptor for id field.
 	eventsubscriptionDescID := eventsubscriptionMixinFields0[0].Descriptor()
 	// eventsubscription.DefaultID holds the default value on creation for the id field.
@@ -376,6 +428,31 @@ func init() {
 	projectDescID := projectMixinFields0[0].Descriptor()
 	// project.DefaultID holds the default value on creation for the id field.
 	project.DefaultID = projectDescID.Default.(func() hark.ID)
+	replayMixin := schema.Replay{}.Mixin()
+	replayMixinFields0 := replayMixin[0].Fields()
+	_ = replayMixinFields0
+	replayMixinFields1 := replayMixin[1].Fields()
+	_ = replayMixinFields1
+	replayFields := schema.Replay{}.Fields()
+	_ = replayFields
+	// replayDescCreatedAt is the schema descriptor for created_at field.
+	replayDescCreatedAt := replayMixinFields1[0].Descriptor()
+	// replay.DefaultCreatedAt holds the default value on creation for the created_at field.
+	replay.DefaultCreatedAt = replayDescCreatedAt.Default.(func() hark.Time)
+	// replayDescUpdatedAt is the schema descriptor for updated_at field.
+	replayDescUpdatedAt := replayMixinFields1[1].Descriptor()
+	// replay.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	replay.DefaultUpdatedAt = replayDescUpdatedAt.Default.(func() hark.Time)
+	// replay.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	replay.UpdateDefaultUpdatedAt = replayDescUpdatedAt.UpdateDefault.(func() hark.Time)
+	// replayDescDone is the schema descriptor for done field.
+	replayDescDone := replayFields[6].Descriptor()
+	// replay.DefaultDone holds the default value on creation for the done field.
+	replay.DefaultDone = replayDescDone.Default.(bool)
+	// replayDescID is the schema descriptor for id field.
+	replayDescID := replayMixinFields0[0].Descriptor()
+	// replay.DefaultID holds the default value on creation for the id field.
+	replay.DefaultID = replayDescID.Default.(func() hark.ID)
 	revisionFields := schema.Revision{}.Fields()
 	_ = revisionFields
 	// revisionDescValue is the schema descriptor for value field.
@@ -426,4 +503,10 @@ func init() {
 	rolegrantDescID := rolegrantMixinFields0[0].Descriptor()
 	// rolegrant.DefaultID holds the default value on creation for the id field.
 	rolegrant.DefaultID = rolegrantDescID.Default.(func() hark.ID)
+	signingkeyFields := schema.SigningKey{}.Fields()
+	_ = signingkeyFields
+	// signingkeyDescCreatedAt is the schema descriptor for created_at field.
+	signingkeyDescCreatedAt := signingkeyFields[3].Descriptor()
+	// signingkey.DefaultCreatedAt holds the default value on creation for the created_at field.
+	signingkey.DefaultCreatedAt = signingkeyDescCreatedAt.Default.(func() hark.Time)
 }

@@ -16,6 +16,8 @@ type Tx struct {
 	config
 	// AccessToken is the client for interacting with the AccessToken builders.
 	AccessToken *AccessTokenClient
+	// Alarm is the client for interacting with the Alarm builders.
+	Alarm *AlarmClient
 	// AuditEntry is the client for interacting with the AuditEntry builders.
 	AuditEntry *AuditEntryClient
 	// ClientSecret is the client for interacting with the ClientSecret builders.
@@ -36,12 +38,16 @@ type Tx struct {
 	Identity *IdentityClient
 	// Project is the client for interacting with the Project builders.
 	Project *ProjectClient
+	// Replay is the client for interacting with the Replay builders.
+	Replay *ReplayClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
 	// Role is the client for interacting with the Role builders.
 	Role *RoleClient
 	// RoleGrant is the client for interacting with the RoleGrant builders.
 	RoleGrant *RoleGrantClient
+	// SigningKey is the client for interacting with the SigningKey builders.
+	SigningKey *SigningKeyClient
 
 	// lazily loaded.
 	client     *Client
@@ -174,6 +180,7 @@ func (tx *Tx) Client() *Client {
 
 func (tx *Tx) init() {
 	tx.AccessToken = NewAccessTokenClient(tx.config)
+	tx.Alarm = NewAlarmClient(tx.config)
 	tx.AuditEntry = NewAuditEntryClient(tx.config)
 	tx.ClientSecret = NewClientSecretClient(tx.config)
 	tx.Delivery = NewDeliveryClient(tx.config)
@@ -184,9 +191,11 @@ func (tx *Tx) init() {
 	tx.EventSubscription = NewEventSubscriptionClient(tx.config)
 	tx.Identity = NewIdentityClient(tx.config)
 	tx.Project = NewProjectClient(tx.config)
+	tx.Replay = NewReplayClient(tx.config)
 	tx.Revision = NewRevisionClient(tx.config)
 	tx.Role = NewRoleClient(tx.config)
 	tx.RoleGrant = NewRoleGrantClient(tx.config)
+	tx.SigningKey = NewSigningKeyClient(tx.config)
 }
 
 // txDriver wraps the given dialect.Tx with a nop dialect.Driver implementation.

@@ -26,6 +26,8 @@ const (
 	FieldTest = "test"
 	// FieldAttemptCount holds the string denoting the attempt_count field in the database.
 	FieldAttemptCount = "attempt_count"
+	// FieldScheduleStart holds the string denoting the schedule_start field in the database.
+	FieldScheduleStart = "schedule_start"
 	// FieldNextAttemptAt holds the string denoting the next_attempt_at field in the database.
 	FieldNextAttemptAt = "next_attempt_at"
 	// FieldLeasedUntil holds the string denoting the leased_until field in the database.
@@ -52,6 +54,7 @@ var Columns = []string{
 	FieldStatus,
 	FieldTest,
 	FieldAttemptCount,
+	FieldScheduleStart,
 	FieldNextAttemptAt,
 	FieldLeasedUntil,
 	FieldLastError,
@@ -75,6 +78,8 @@ var (
 	DefaultTest bool
 	// DefaultAttemptCount holds the default value on creation for the "attempt_count" field.
 	DefaultAttemptCount int
+	// DefaultScheduleStart holds the default value on creation for the "schedule_start" field.
+	DefaultScheduleStart int
 	// DefaultNextAttemptAt holds the default value on creation for the "next_attempt_at" field.
 	DefaultNextAttemptAt hark.Time
 	// DefaultLeasedUntil holds the default value on creation for the "leased_until" field.
@@ -128,6 +133,11 @@ func ByTest(opts ...sql.OrderTermOption) OrderOption {
 // ByAttemptCount orders the results by the attempt_count field.
 func ByAttemptCount(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldAttemptCount, opts...).ToFunc()
+}
+
+// ByScheduleStart orders the results by the schedule_start field.
+func ByScheduleStart(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldScheduleStart, opts...).ToFunc()
 }
 
 // ByNextAttemptAt orders the results by the next_attempt_at field.

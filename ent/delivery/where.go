@@ -89,6 +89,11 @@ func AttemptCount(v int) predicate.Delivery {
 	return predicate.Delivery(sql.FieldEQ(FieldAttemptCount, v))
 }
 
+// ScheduleStart applies equality check predicate on the "schedule_start" field. It's identical to ScheduleStartEQ.
+func ScheduleStart(v int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldEQ(FieldScheduleStart, v))
+}
+
 // NextAttemptAt applies equality check predicate on the "next_attempt_at" field. It's identical to NextAttemptAtEQ.
 func NextAttemptAt(v hark.Time) predicate.Delivery {
 	vc := int64(v)
@@ -415,6 +420,46 @@ func AttemptCountLT(v int) predicate.Delivery {
 // AttemptCountLTE applies the LTE predicate on the "attempt_count" field.
 func AttemptCountLTE(v int) predicate.Delivery {
 	return predicate.Delivery(sql.FieldLTE(FieldAttemptCount, v))
+}
+
+// ScheduleStartEQ applies the EQ predicate on the "schedule_start" field.
+func ScheduleStartEQ(v int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldEQ(FieldScheduleStart, v))
+}
+
+// ScheduleStartNEQ applies the NEQ predicate on the "schedule_start" field.
+func ScheduleStartNEQ(v int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldNEQ(FieldScheduleStart, v))
+}
+
+// ScheduleStartIn applies the In predicate on the "schedule_start" field.
+func ScheduleStartIn(vs ...int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldIn(FieldScheduleStart, vs...))
+}
+
+// ScheduleStartNotIn applies the NotIn predicate on the "schedule_start" field.
+func ScheduleStartNotIn(vs ...int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldNotIn(FieldScheduleStart, vs...))
+}
+
+// ScheduleStartGT applies the GT predicate on the "schedule_start" field.
+func ScheduleStartGT(v int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldGT(FieldScheduleStart, v))
+}
+
+// ScheduleStartGTE applies the GTE predicate on the "schedule_start" field.
+func ScheduleStartGTE(v int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldGTE(FieldScheduleStart, v))
+}
+
+// ScheduleStartLT applies the LT predicate on the "schedule_start" field.
+func ScheduleStartLT(v int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldLT(FieldScheduleStart, v))
+}
+
+// ScheduleStartLTE applies the LTE predicate on the "schedule_start" field.
+func ScheduleStartLTE(v int) predicate.Delivery {
+	return predicate.Delivery(sql.FieldLTE(FieldScheduleStart, v))
 }
 
 // NextAttemptAtEQ applies the EQ predicate on the "next_attempt_at" field.

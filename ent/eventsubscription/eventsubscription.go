@@ -67,6 +67,22 @@ const (
 	FieldDisabledAt = "disabled_at"
 	// FieldDisabledReason holds the string denoting the disabled_reason field in the database.
 	FieldDisabledReason = "disabled_reason"
+	// FieldFailures holds the string denoting the failures field in the database.
+	FieldFailures = "failures"
+	// FieldWindowStart holds the string denoting the window_start field in the database.
+	FieldWindowStart = "window_start"
+	// FieldWindowAttempts holds the string denoting the window_attempts field in the database.
+	FieldWindowAttempts = "window_attempts"
+	// FieldWindowFailures holds the string denoting the window_failures field in the database.
+	FieldWindowFailures = "window_failures"
+	// FieldOpenedAt holds the string denoting the opened_at field in the database.
+	FieldOpenedAt = "opened_at"
+	// FieldProbes holds the string denoting the probes field in the database.
+	FieldProbes = "probes"
+	// FieldProbeAt holds the string denoting the probe_at field in the database.
+	FieldProbeAt = "probe_at"
+	// FieldNextStartAt holds the string denoting the next_start_at field in the database.
+	FieldNextStartAt = "next_start_at"
 	// EdgeProject holds the string denoting the project edge name in mutations.
 	EdgeProject = "project"
 	// EdgeEventDefinitions holds the string denoting the event_definitions edge name in mutations.
@@ -117,6 +133,14 @@ var Columns = []string{
 	FieldFailingSince,
 	FieldDisabledAt,
 	FieldDisabledReason,
+	FieldFailures,
+	FieldWindowStart,
+	FieldWindowAttempts,
+	FieldWindowFailures,
+	FieldOpenedAt,
+	FieldProbes,
+	FieldProbeAt,
+	FieldNextStartAt,
 }
 
 var (
@@ -158,6 +182,22 @@ var (
 	DefaultDisabledAt hark.Time
 	// DefaultDisabledReason holds the default value on creation for the "disabled_reason" field.
 	DefaultDisabledReason string
+	// DefaultFailures holds the default value on creation for the "failures" field.
+	DefaultFailures int
+	// DefaultWindowStart holds the default value on creation for the "window_start" field.
+	DefaultWindowStart hark.Time
+	// DefaultWindowAttempts holds the default value on creation for the "window_attempts" field.
+	DefaultWindowAttempts int
+	// DefaultWindowFailures holds the default value on creation for the "window_failures" field.
+	DefaultWindowFailures int
+	// DefaultOpenedAt holds the default value on creation for the "opened_at" field.
+	DefaultOpenedAt hark.Time
+	// DefaultProbes holds the default value on creation for the "probes" field.
+	DefaultProbes int
+	// DefaultProbeAt holds the default value on creation for the "probe_at" field.
+	DefaultProbeAt hark.Time
+	// DefaultNextStartAt holds the default value on creation for the "next_start_at" field.
+	DefaultNextStartAt hark.Time
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() hark.ID
 )
@@ -278,6 +318,46 @@ func ByDisabledAt(opts ...sql.OrderTermOption) OrderOption {
 // ByDisabledReason orders the results by the disabled_reason field.
 func ByDisabledReason(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldDisabledReason, opts...).ToFunc()
+}
+
+// ByFailures orders the results by the failures field.
+func ByFailures(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldFailures, opts...).ToFunc()
+}
+
+// ByWindowStart orders the results by the window_start field.
+func ByWindowStart(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWindowStart, opts...).ToFunc()
+}
+
+// ByWindowAttempts orders the results by the window_attempts field.
+func ByWindowAttempts(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWindowAttempts, opts...).ToFunc()
+}
+
+// ByWindowFailures orders the results by the window_failures field.
+func ByWindowFailures(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWindowFailures, opts...).ToFunc()
+}
+
+// ByOpenedAt orders the results by the opened_at field.
+func ByOpenedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldOpenedAt, opts...).ToFunc()
+}
+
+// ByProbes orders the results by the probes field.
+func ByProbes(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldProbes, opts...).ToFunc()
+}
+
+// ByProbeAt orders the results by the probe_at field.
+func ByProbeAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldProbeAt, opts...).ToFunc()
+}
+
+// ByNextStartAt orders the results by the next_start_at field.
+func ByNextStartAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldNextStartAt, opts...).ToFunc()
 }
 
 // ByProjectField orders the results by project field.

@@ -189,6 +189,50 @@ func DisabledReason(v string) predicate.EventSubscription {
 	return predicate.EventSubscription(sql.FieldEQ(FieldDisabledReason, v))
 }
 
+// Failures applies equality check predicate on the "failures" field. It's identical to FailuresEQ.
+func Failures(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldFailures, v))
+}
+
+// WindowStart applies equality check predicate on the "window_start" field. It's identical to WindowStartEQ.
+func WindowStart(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldEQ(FieldWindowStart, vc))
+}
+
+// WindowAttempts applies equality check predicate on the "window_attempts" field. It's identical to WindowAttemptsEQ.
+func WindowAttempts(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldWindowAttempts, v))
+}
+
+// WindowFailures applies equality check predicate on the "window_failures" field. It's identical to WindowFailuresEQ.
+func WindowFailures(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldWindowFailures, v))
+}
+
+// OpenedAt applies equality check predicate on the "opened_at" field. It's identical to OpenedAtEQ.
+func OpenedAt(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldEQ(FieldOpenedAt, vc))
+}
+
+// Probes applies equality check predicate on the "probes" field. It's identical to ProbesEQ.
+func Probes(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldProbes, v))
+}
+
+// ProbeAt applies equality check predicate on the "probe_at" field. It's identical to ProbeAtEQ.
+func ProbeAt(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldEQ(FieldProbeAt, vc))
+}
+
+// NextStartAt applies equality check predicate on the "next_start_at" field. It's identical to NextStartAtEQ.
+func NextStartAt(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldEQ(FieldNextStartAt, vc))
+}
+
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
 func CreatedAtEQ(v hark.Time) predicate.EventSubscription {
 	vc := int64(v)
@@ -1482,6 +1526,382 @@ func DisabledReasonEqualFold(v string) predicate.EventSubscription {
 // DisabledReasonContainsFold applies the ContainsFold predicate on the "disabled_reason" field.
 func DisabledReasonContainsFold(v string) predicate.EventSubscription {
 	return predicate.EventSubscription(sql.FieldContainsFold(FieldDisabledReason, v))
+}
+
+// FailuresEQ applies the EQ predicate on the "failures" field.
+func FailuresEQ(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldFailures, v))
+}
+
+// FailuresNEQ applies the NEQ predicate on the "failures" field.
+func FailuresNEQ(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNEQ(FieldFailures, v))
+}
+
+// FailuresIn applies the In predicate on the "failures" field.
+func FailuresIn(vs ...int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldIn(FieldFailures, vs...))
+}
+
+// FailuresNotIn applies the NotIn predicate on the "failures" field.
+func FailuresNotIn(vs ...int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNotIn(FieldFailures, vs...))
+}
+
+// FailuresGT applies the GT predicate on the "failures" field.
+func FailuresGT(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldGT(FieldFailures, v))
+}
+
+// FailuresGTE applies the GTE predicate on the "failures" field.
+func FailuresGTE(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldGTE(FieldFailures, v))
+}
+
+// FailuresLT applies the LT predicate on the "failures" field.
+func FailuresLT(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldLT(FieldFailures, v))
+}
+
+// FailuresLTE applies the LTE predicate on the "failures" field.
+func FailuresLTE(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldLTE(FieldFailures, v))
+}
+
+// WindowStartEQ applies the EQ predicate on the "window_start" field.
+func WindowStartEQ(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldEQ(FieldWindowStart, vc))
+}
+
+// WindowStartNEQ applies the NEQ predicate on the "window_start" field.
+func WindowStartNEQ(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldNEQ(FieldWindowStart, vc))
+}
+
+// WindowStartIn applies the In predicate on the "window_start" field.
+func WindowStartIn(vs ...hark.Time) predicate.EventSubscription {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.EventSubscription(sql.FieldIn(FieldWindowStart, v...))
+}
+
+// WindowStartNotIn applies the NotIn predicate on the "window_start" field.
+func WindowStartNotIn(vs ...hark.Time) predicate.EventSubscription {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.EventSubscription(sql.FieldNotIn(FieldWindowStart, v...))
+}
+
+// WindowStartGT applies the GT predicate on the "window_start" field.
+func WindowStartGT(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldGT(FieldWindowStart, vc))
+}
+
+// WindowStartGTE applies the GTE predicate on the "window_start" field.
+func WindowStartGTE(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldGTE(FieldWindowStart, vc))
+}
+
+// WindowStartLT applies the LT predicate on the "window_start" field.
+func WindowStartLT(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldLT(FieldWindowStart, vc))
+}
+
+// WindowStartLTE applies the LTE predicate on the "window_start" field.
+func WindowStartLTE(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldLTE(FieldWindowStart, vc))
+}
+
+// WindowAttemptsEQ applies the EQ predicate on the "window_attempts" field.
+func WindowAttemptsEQ(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldWindowAttempts, v))
+}
+
+// WindowAttemptsNEQ applies the NEQ predicate on the "window_attempts" field.
+func WindowAttemptsNEQ(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNEQ(FieldWindowAttempts, v))
+}
+
+// WindowAttemptsIn applies the In predicate on the "window_attempts" field.
+func WindowAttemptsIn(vs ...int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldIn(FieldWindowAttempts, vs...))
+}
+
+// WindowAttemptsNotIn applies the NotIn predicate on the "window_attempts" field.
+func WindowAttemptsNotIn(vs ...int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNotIn(FieldWindowAttempts, vs...))
+}
+
+// WindowAttemptsGT applies the GT predicate on the "window_attempts" field.
+func WindowAttemptsGT(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldGT(FieldWindowAttempts, v))
+}
+
+// WindowAttemptsGTE applies the GTE predicate on the "window_attempts" field.
+func WindowAttemptsGTE(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldGTE(FieldWindowAttempts, v))
+}
+
+// WindowAttemptsLT applies the LT predicate on the "window_attempts" field.
+func WindowAttemptsLT(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldLT(FieldWindowAttempts, v))
+}
+
+// WindowAttemptsLTE applies the LTE predicate on the "window_attempts" field.
+func WindowAttemptsLTE(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldLTE(FieldWindowAttempts, v))
+}
+
+// WindowFailuresEQ applies the EQ predicate on the "window_failures" field.
+func WindowFailuresEQ(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldWindowFailures, v))
+}
+
+// WindowFailuresNEQ applies the NEQ predicate on the "window_failures" field.
+func WindowFailuresNEQ(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNEQ(FieldWindowFailures, v))
+}
+
+// WindowFailuresIn applies the In predicate on the "window_failures" field.
+func WindowFailuresIn(vs ...int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldIn(FieldWindowFailures, vs...))
+}
+
+// WindowFailuresNotIn applies the NotIn predicate on the "window_failures" field.
+func WindowFailuresNotIn(vs ...int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNotIn(FieldWindowFailures, vs...))
+}
+
+// WindowFailuresGT applies the GT predicate on the "window_failures" field.
+func WindowFailuresGT(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldGT(FieldWindowFailures, v))
+}
+
+// WindowFailuresGTE applies the GTE predicate on the "window_failures" field.
+func WindowFailuresGTE(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldGTE(FieldWindowFailures, v))
+}
+
+// WindowFailuresLT applies the LT predicate on the "window_failures" field.
+func WindowFailuresLT(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldLT(FieldWindowFailures, v))
+}
+
+// WindowFailuresLTE applies the LTE predicate on the "window_failures" field.
+func WindowFailuresLTE(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldLTE(FieldWindowFailures, v))
+}
+
+// OpenedAtEQ applies the EQ predicate on the "opened_at" field.
+func OpenedAtEQ(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldEQ(FieldOpenedAt, vc))
+}
+
+// OpenedAtNEQ applies the NEQ predicate on the "opened_at" field.
+func OpenedAtNEQ(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldNEQ(FieldOpenedAt, vc))
+}
+
+// OpenedAtIn applies the In predicate on the "opened_at" field.
+func OpenedAtIn(vs ...hark.Time) predicate.EventSubscription {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.EventSubscription(sql.FieldIn(FieldOpenedAt, v...))
+}
+
+// OpenedAtNotIn applies the NotIn predicate on the "opened_at" field.
+func OpenedAtNotIn(vs ...hark.Time) predicate.EventSubscription {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.EventSubscription(sql.FieldNotIn(FieldOpenedAt, v...))
+}
+
+// OpenedAtGT applies the GT predicate on the "opened_at" field.
+func OpenedAtGT(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldGT(FieldOpenedAt, vc))
+}
+
+// OpenedAtGTE applies the GTE predicate on the "opened_at" field.
+func OpenedAtGTE(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldGTE(FieldOpenedAt, vc))
+}
+
+// OpenedAtLT applies the LT predicate on the "opened_at" field.
+func OpenedAtLT(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldLT(FieldOpenedAt, vc))
+}
+
+// OpenedAtLTE applies the LTE predicate on the "opened_at" field.
+func OpenedAtLTE(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldLTE(FieldOpenedAt, vc))
+}
+
+// ProbesEQ applies the EQ predicate on the "probes" field.
+func ProbesEQ(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldProbes, v))
+}
+
+// ProbesNEQ applies the NEQ predicate on the "probes" field.
+func ProbesNEQ(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNEQ(FieldProbes, v))
+}
+
+// ProbesIn applies the In predicate on the "probes" field.
+func ProbesIn(vs ...int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldIn(FieldProbes, vs...))
+}
+
+// ProbesNotIn applies the NotIn predicate on the "probes" field.
+func ProbesNotIn(vs ...int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNotIn(FieldProbes, vs...))
+}
+
+// ProbesGT applies the GT predicate on the "probes" field.
+func ProbesGT(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldGT(FieldProbes, v))
+}
+
+// ProbesGTE applies the GTE predicate on the "probes" field.
+func ProbesGTE(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldGTE(FieldProbes, v))
+}
+
+// ProbesLT applies the LT predicate on the "probes" field.
+func ProbesLT(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldLT(FieldProbes, v))
+}
+
+// ProbesLTE applies the LTE predicate on the "probes" field.
+func ProbesLTE(v int) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldLTE(FieldProbes, v))
+}
+
+// ProbeAtEQ applies the EQ predicate on the "probe_at" field.
+func ProbeAtEQ(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldEQ(FieldProbeAt, vc))
+}
+
+// ProbeAtNEQ applies the NEQ predicate on the "probe_at" field.
+func ProbeAtNEQ(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldNEQ(FieldProbeAt, vc))
+}
+
+// ProbeAtIn applies the In predicate on the "probe_at" field.
+func ProbeAtIn(vs ...hark.Time) predicate.EventSubscription {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.EventSubscription(sql.FieldIn(FieldProbeAt, v...))
+}
+
+// ProbeAtNotIn applies the NotIn predicate on the "probe_at" field.
+func ProbeAtNotIn(vs ...hark.Time) predicate.EventSubscription {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.EventSubscription(sql.FieldNotIn(FieldProbeAt, v...))
+}
+
+// ProbeAtGT applies the GT predicate on the "probe_at" field.
+func ProbeAtGT(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldGT(FieldProbeAt, vc))
+}
+
+// ProbeAtGTE applies the GTE predicate on the "probe_at" field.
+func ProbeAtGTE(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldGTE(FieldProbeAt, vc))
+}
+
+// ProbeAtLT applies the LT predicate on the "probe_at" field.
+func ProbeAtLT(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldLT(FieldProbeAt, vc))
+}
+
+// ProbeAtLTE applies the LTE predicate on the "probe_at" field.
+func ProbeAtLTE(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldLTE(FieldProbeAt, vc))
+}
+
+// NextStartAtEQ applies the EQ predicate on the "next_start_at" field.
+func NextStartAtEQ(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldEQ(FieldNextStartAt, vc))
+}
+
+// NextStartAtNEQ applies the NEQ predicate on the "next_start_at" field.
+func NextStartAtNEQ(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldNEQ(FieldNextStartAt, vc))
+}
+
+// NextStartAtIn applies the In predicate on the "next_start_at" field.
+func NextStartAtIn(vs ...hark.Time) predicate.EventSubscription {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.EventSubscription(sql.FieldIn(FieldNextStartAt, v...))
+}
+
+// NextStartAtNotIn applies the NotIn predicate on the "next_start_at" field.
+func NextStartAtNotIn(vs ...hark.Time) predicate.EventSubscription {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.EventSubscription(sql.FieldNotIn(FieldNextStartAt, v...))
+}
+
+// NextStartAtGT applies the GT predicate on the "next_start_at" field.
+func NextStartAtGT(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldGT(FieldNextStartAt, vc))
+}
+
+// NextStartAtGTE applies the GTE predicate on the "next_start_at" field.
+func NextStartAtGTE(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldGTE(FieldNextStartAt, vc))
+}
+
+// NextStartAtLT applies the LT predicate on the "next_start_at" field.
+func NextStartAtLT(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldLT(FieldNextStartAt, vc))
+}
+
+// NextStartAtLTE applies the LTE predicate on the "next_start_at" field.
+func NextStartAtLTE(v hark.Time) predicate.EventSubscription {
+	vc := int64(v)
+	return predicate.EventSubscription(sql.FieldLTE(FieldNextStartAt, vc))
 }
 
 // HasProject applies the HasEdge predicate on the "project" edge.

@@ -33,6 +33,21 @@ var (
 			},
 		},
 	}
+	// AlarmsColumns holds the columns for the "alarms" table.
+	AlarmsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "project_id", Type: field.TypeUUID},
+		{Name: "resource_type", Type: field.TypeString},
+		{Name: "operation_type", Type: field.TypeString},
+		{Name: "payload", Type: field.TypeBytes},
+		{Name: "occurred_at", Type: field.TypeInt64},
+	}
+	// AlarmsTable holds the schema information for the "alarms" table.
+	AlarmsTable = &schema.Table{
+		Name:       "alarms",
+		Columns:    AlarmsColumns,
+		PrimaryKey: []*schema.Column{AlarmsColumns[0]},
+	}
 	// AuditEntriesColumns holds the columns for the "audit_entries" table.
 	AuditEntriesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -89,6 +104,7 @@ var (
 		{Name: "status", Type: field.TypeString},
 		{Name: "test", Type: field.TypeBool, Default: false},
 		{Name: "attempt_count", Type: field.TypeInt, Default: 0},
+		{Name: "schedule_start", Type: field.TypeInt, Default: 0},
 		{Name: "next_attempt_at", Type: field.TypeInt64, Default: 0},
 		{Name: "leased_until", Type: field.TypeInt64, Default: 0},
 		{Name: "last_error", Type: field.TypeString, Default: ""},
@@ -105,7 +121,7 @@ var (
 			{
 				Name:    "deliveries_due",
 				Unique:  false,
-				Columns: []*schema.Column{DeliveriesColumns[2], DeliveriesColumns[8], DeliveriesColumns[4]},
+				Columns: []*schema.Column{DeliveriesColumns[2], DeliveriesColumns[9], DeliveriesColumns[4]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "status IN ('PENDING', 'HELD')",
 				},
@@ -121,7 +137,7 @@ var (
 			{
 				Name:    "deliveries_leased",
 				Unique:  false,
-				Columns: []*schema.Column{DeliveriesColumns[9]},
+				Columns: []*schema.Column{DeliveriesColumns[10]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "status = 'IN_PROGRESS'",
 				},
@@ -129,7 +145,7 @@ var (
 			{
 				Name:    "deliveries_finished",
 				Unique:  false,
-				Columns: []*schema.Column{DeliveriesColumns[13]},
+				Columns: []*schema.Column{DeliveriesColumns[14]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "status IN ('SUCCEEDED', 'FAILED', 'DISCARDED')",
 				},
@@ -290,6 +306,14 @@ var (
 		{Name: "failing_since", Type: field.TypeInt64, Default: 0},
 		{Name: "disabled_at", Type: field.TypeInt64, Default: 0},
 		{Name: "disabled_reason", Type: field.TypeString, Default: ""},
+		{Name: "failures", Type: field.TypeInt, Default: 0},
+		{Name: "window_start", Type: field.TypeInt64, Default: 0},
+		{Name: "window_attempts", Type: field.TypeInt, Default: 0},
+		{Name: "window_failures", Type: field.TypeInt, Default: 0},
+		{Name: "opened_at", Type: field.TypeInt64, Default: 0},
+		{Name: "probes", Type: field.TypeInt, Default: 0},
+		{Name: "probe_at", Type: field.TypeInt64, Default: 0},
+		{Name: "next_start_at", Type: field.TypeInt64, Default: 0},
 		{Name: "project_id", Type: field.TypeUUID},
 	}
 	// EventSubscriptionsTable holds the schema information for the "event_subscriptions" table.
@@ -300,7 +324,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "event_subscriptions_projects_project",
-				Columns:    []*schema.Column{EventSubscriptionsColumns[27]},
+				Columns:    []*schema.Column{EventSubscriptionsColumns[35]},
 				RefColumns: []*schema.Column{ProjectsColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
@@ -309,7 +333,12 @@ var (
 			{
 				Name:    "eventsubscription_project_id_subscriber_service",
 				Unique:  false,
-				Columns: []*schema.Column{EventSubscriptionsColumns[27], EventSubscriptionsColumns[4]},
+				Columns: []*schema.Column{EventSubscriptionsColumns[35], EventSubscriptionsColumns[4]},
+			},
+			{
+				Name:    "eventsubscription_updated_at",
+				Unique:  false,
+				Columns: []*schema.Column{EventSubscriptionsColumns[2]},
 			},
 		},
 	}
@@ -338,6 +367,32 @@ var (
 		Name:       "projects",
 		Columns:    ProjectsColumns,
 		PrimaryKey: []*schema.Column{ProjectsColumns[0]},
+	}
+	// ReplaysColumns holds the columns for the "replays" table.
+	ReplaysColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "updated_at", Type: field.TypeInt64},
+		{Name: "project_id", Type: field.TypeUUID},
+		{Name: "subscription_id", Type: field.TypeUUID},
+		{Name: "since", Type: field.TypeInt64},
+		{Name: "until", Type: field.TypeInt64},
+		{Name: "statuses", Type: field.TypeJSON},
+		{Name: "behind", Type: field.TypeUUID},
+		{Name: "done", Type: field.TypeBool, Default: false},
+	}
+	// ReplaysTable holds the schema information for the "replays" table.
+	ReplaysTable = &schema.Table{
+		Name:       "replays",
+		Columns:    ReplaysColumns,
+		PrimaryKey: []*schema.Column{ReplaysColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "replay_updated_at",
+				Unique:  false,
+				Columns: []*schema.Column{ReplaysColumns[2]},
+			},
+		},
 	}
 	// RevisionsColumns holds the columns for the "revisions" table.
 	RevisionsColumns = []*schema.Column{
@@ -436,6 +491,19 @@ var (
 			},
 		},
 	}
+	// SigningKeysColumns holds the columns for the "signing_keys" table.
+	SigningKeysColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "public_key", Type: field.TypeBytes},
+		{Name: "private_key", Type: field.TypeBytes},
+		{Name: "created_at", Type: field.TypeInt64},
+	}
+	// SigningKeysTable holds the schema information for the "signing_keys" table.
+	SigningKeysTable = &schema.Table{
+		Name:       "signing_keys",
+		Columns:    SigningKeysColumns,
+		PrimaryKey: []*schema.Column{SigningKeysColumns[0]},
+	}
 	// EventSubscriptionEventDefinitionsColumns holds the columns for the "event_subscription_event_definitions" table.
 	EventSubscriptionEventDefinitionsColumns = []*schema.Column{
 		{Name: "event_subscription_id", Type: field.TypeUUID},
@@ -464,6 +532,7 @@ var (
 	// Tables holds all the tables in the schema.
 	Tables = []*schema.Table{
 		AccessTokensTable,
+		AlarmsTable,
 		AuditEntriesTable,
 		ClientSecretsTable,
 		DeliveriesTable,
@@ -474,9 +543,11 @@ var (
 		EventSubscriptionsTable,
 		IdentitiesTable,
 		ProjectsTable,
+		ReplaysTable,
 		RevisionsTable,
 		RolesTable,
 		RoleGrantsTable,
+		SigningKeysTable,
 		EventSubscriptionEventDefinitionsTable,
 	}
 )

@@ -30,6 +30,7 @@ func (Delivery) Fields() []ent.Field {
 		field.String("status").GoType(hark.DeliveryStatus("")),
 		field.Bool("test").Default(false).Immutable(),
 		field.Int("attempt_count").Default(0),
+		field.Int("schedule_start").Default(0).Comment("Attempts made before its schedule last began anew."),
 		field.Int64("next_attempt_at").GoType(hark.Time(0)).Default(0),
 		field.Int64("leased_until").GoType(hark.Time(0)).Default(0),
 		field.String("last_error").Default(""),

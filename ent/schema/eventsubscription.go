@@ -46,6 +46,16 @@ func (EventSubscription) Fields() []ent.Field {
 		field.Int64("failing_since").GoType(hark.Time(0)).Default(0).Comment("The first failed attempt since the last success."),
 		field.Int64("disabled_at").GoType(hark.Time(0)).Default(0).Comment("By the system; see disabled_reason."),
 		field.String("disabled_reason").Default(""),
+
+		// The circuit; see store/circuit.go.
+		field.Int("failures").Default(0).Comment("Failed attempts in a row."),
+		field.Int64("window_start").GoType(hark.Time(0)).Default(0).Comment("The minute in which attempts are counted began with a failure; 0: none."),
+		field.Int("window_attempts").Default(0),
+		field.Int("window_failures").Default(0),
+		field.Int64("opened_at").GoType(hark.Time(0)).Default(0).Comment("0: the circuit is closed."),
+		field.Int("probes").Default(0).Comment("Failed ones since then."),
+		field.Int64("probe_at").GoType(hark.Time(0)).Default(0).Comment("While the circuit is open, no attempt before."),
+		field.Int64("next_start_at").GoType(hark.Time(0)).Default(0).Comment("With max_per_second: no attempt before."),
 	}
 }
 
@@ -59,5 +69,8 @@ func (EventSubscription) Edges() []ent.Edge {
 
 // Indexes of EventSubscription.
 func (EventSubscription) Indexes() []ent.Index {
-	return []ent.Index{index.Fields("project_id", "subscriber_service")}
+	return []ent.Index{
+		index.Fields("project_id", "subscriber_service"),
+		index.Fields("updated_at"), // for those who watch what changes
+	}
 }
