@@ -174,7 +174,7 @@ func (t turn) want() hark.Want {
 	return hark.Want{Subscription: t.line.id, N: t.slots + t.ahead, Ordered: t.ordered}
 }
 
-// wants takes slots for the lines of a round. What was claimed ahead starts at once.
+// wants takes slots for the lines of a round. What is ahead starts at once.
 func (w *Worker) wants(round []*line) (turns []turn, lease time.Duration) {
 	now := time.Now()
 	w.mu.Lock()
@@ -192,7 +192,7 @@ func (w *Worker) wants(round []*line) (turns []turn, lease time.Duration) {
 		n -= w.advance(l, n, now)
 		t := turn{line: l}
 		if l.backlog {
-			t.slots, t.ahead = n, w.spare(l)
+			t.slots, t.ahead = n, min(aheadClaim, w.spare(l))
 		}
 		if t.slots+t.ahead == 0 {
 			continue // its own next attempt to end, or the next look, brings it back
@@ -231,7 +231,8 @@ func (w *Worker) launch(ctx context.Context, turns []turn, ds []*hark.Delivery) 
 				back = append(append(back, w.forgo(l)...), d)
 				l.backlog = true
 			case started == t.slots:
-				w.keep(l, d)
+				l.ahead = append(l.ahead, d)
+				w.ahead++
 			default:
 				started++
 				w.spawn(l, l.sub, d, l.start(now))

@@ -6,9 +6,10 @@ import (
 	"github.com/hark-events/hark"
 )
 
-// Reserve takes a slot for one delivery of a subscription that is about to be
+// Reserve takes a place for one delivery of a subscription that is about to be
 // committed, already leased to this node for as long as lease says: the common
-// case, which needs no claim. Each slot must end in Start or Unreserve.
+// case, which needs no claim. It is a slot, or a place ahead of the slots. Each
+// must end in Start or Unreserve.
 //
 // It is not ok when there is no room, when the worker does not run, and when the
 // delivery must take its turn in the queue: the worker has not delivered to
@@ -26,12 +27,18 @@ func (w *Worker) Reserve(subscription hark.ID, version int64) (lease time.Durati
 		w.refused[subscription] = struct{}{}
 		return 0, false
 	}
-	if l.backlog || l.claiming || l.failing || l.sub == nil || l.sub.Version != version || l.sub.Ordered || l.paced() || w.room(l, 1) == 0 {
+	if l.backlog || l.claiming || l.failing || l.sub == nil || l.sub.Version != version || l.sub.Ordered || l.paced() || w.room(l, 1)+w.spare(l) == 0 {
 		w.refused[subscription] = struct{}{}
 		w.settle(l)
 		return 0, false
 	}
-	w.take(l, 1)
+	if w.room(l, 1) > 0 {
+		w.take(l, 1)
+		l.reserved++
+	} else {
+		w.ahead++
+		l.promised++
+	}
 	return Lease(l.sub.Timeout), true
 }
 
@@ -62,26 +69,44 @@ func (w *Worker) Start(ds []*hark.Delivery) {
 		// A line with a slot taken is a busy one. Its copy may be newer by now
 		// than what the delivery was matched with; none at all is loaded anew.
 		l := w.lines[d.SubscriptionID]
-		if l == nil || l.inFlight == 0 || w.spawn == nil {
+		if l == nil || l.reserved+l.promised == 0 || w.spawn == nil {
 			panic("delivery: Start without Reserve")
 		}
-		if w.state == done {
-			w.give(l, 1) // past the drain: the lease runs out
-			continue
+		slot := l.reserved > 0
+		w.unreserve(l, 1)
+		switch {
+		case w.state == done: // past the drain: the lease runs out
+		case w.state == draining && !slot:
+			w.back = append(w.back, d)
+		case slot:
+			w.take(l, 1)
+			w.spawn(l, l.sub, d, time.Time{})
+		default:
+			w.ahead++
+			l.ahead = append(l.ahead, d)
+			w.settle(l)
 		}
-		w.spawn(l, l.sub, d, time.Time{})
 	}
 }
 
-// Unreserve gives back n slots that Reserve took: their transaction failed.
+// unreserve undoes n of the calls of Reserve for l, slots first.
+func (w *Worker) unreserve(l *line, n int) {
+	slots := min(n, l.reserved)
+	w.give(l, slots)
+	l.reserved -= slots
+	l.promised -= n - slots
+	w.ahead -= n - slots
+}
+
+// Unreserve gives back n places that Reserve took: their transaction failed.
 func (w *Worker) Unreserve(subscription hark.ID, n int) {
 	w.mu.Lock()
 	l := w.lines[subscription]
-	if l == nil || l.inFlight < n {
+	if l == nil || l.reserved+l.promised < n {
 		w.mu.Unlock()
 		panic("delivery: Unreserve without Reserve")
 	}
-	w.give(l, n)
+	w.unreserve(l, n)
 	w.settle(l)
 	w.checkDrained()
 	again := w.waiting()

@@ -111,9 +111,9 @@ func TestReserveRefuses(t *testing.T) {
 		"older work waits": {
 			change: func(s *hark.Subscription) { s.Endpoint = "slow"; s.MaxInFlight = 2 },
 			before: func(q *deliverytest.Queue, w *delivery.Worker, s *hark.Subscription) {
-				q.Add(s.ID, deliverytest.Event(), 4, 0)
+				q.Add(s.ID, deliverytest.Event(), 40, 0)
 				w.Wake()
-				time.Sleep(1500 * time.Millisecond) // the first two have ended, the others run
+				time.Sleep(1500 * time.Millisecond) // the first two have ended, the next run
 			},
 		},
 	} {

@@ -11,16 +11,17 @@ import (
 const paceAhead = 100 * time.Millisecond
 
 const (
-	// aheadPerSlot is how many deliveries a quick subscription has claimed, for
-	// each slot that it may have, before there is a slot for them: they start
-	// without waiting for the database, and one claim brings many.
-	aheadPerSlot = 8
-	// aheadPerWorkerSlot bounds what all of them have claimed ahead: at most so
-	// many payloads are in memory for each slot of the worker.
+	// aheadPerSlot is how many deliveries a subscription has ahead at most, for
+	// each slot that it may have: leased to us before there is a slot for them.
+	// They start without waiting for the database, and one claim brings many.
+	aheadPerSlot = 64
+	// aheadFor is for how long they wait: as many are ahead as begin within it.
+	aheadFor = time.Second
+	// aheadClaim is how many one claim brings ahead, so that the transaction stays short.
+	aheadClaim = 128
+	// aheadPerWorkerSlot bounds what is ahead of all subscriptions, for each slot
+	// of the worker: their payloads are in memory.
 	aheadPerWorkerSlot = 4
-	// quick is how soon the attempts of such a subscription end, so that what is
-	// claimed ahead waits for less than a second.
-	quick = 100 * time.Millisecond
 )
 
 // A line is what the worker knows of one subscription. All of it is under the
@@ -31,8 +32,10 @@ type line struct {
 	missing bool               // it cannot be loaded: claimed all the same, for its deliveries to tell
 	asked   int64              // the version for which it was loaded again
 
-	ahead []*hark.Delivery // claimed and waiting for a slot, oldest first
-	quick bool             // the last attempt went well and soon
+	ahead    []*hark.Delivery // leased and waiting for a slot, oldest first
+	promised int              // by Reserve, to be ahead
+	reserved int              // of the slots taken, by Reserve
+	took     time.Duration    // the last attempt, if it went well
 
 	inFlight int  // slots taken
 	backlog  bool // the queue has, or may have, more that is due
@@ -137,21 +140,21 @@ func (w *Worker) room(l *line, sharers int) int {
 func (w *Worker) take(l *line, n int) { l.inFlight += n; w.free -= n }
 func (w *Worker) give(l *line, n int) { l.inFlight -= n; w.free += n }
 
-// spare is how many deliveries l may have claimed ahead beyond those that it has.
-func (w *Worker) spare(l *line) int {
-	if !l.quick || l.sub == nil || l.sub.Ordered || l.paced() {
+// capacity is how many deliveries l may have ahead.
+func (l *line) capacity() int {
+	if l.failing || l.took == 0 || l.sub == nil || l.sub.Ordered || l.paced() {
 		return 0
 	}
-	return max(0, min(aheadPerSlot*l.limit()-len(l.ahead), aheadPerSlot*w.conf.Concurrency/2*w.conf.Concurrency-w.ahead))
+	perSlot := min(aheadFor, bounded(l.sub.Timeout)/4) / l.took
+	return l.limit() * min(aheadPerSlot, int(perSlot))
 }
 
-// keep puts d behind those that wait for a slot.
-func (w *Worker) keep(l *line, d *hark.Delivery) {
-	l.ahead = append(l.ahead, d)
-	w.ahead++
+// spare is how many deliveries l may get ahead beyond those that it has.
+func (w *Worker) spare(l *line) int {
+	return max(0, min(l.capacity()-len(l.ahead)-l.promised, aheadPerWorkerSlot*w.conf.Concurrency-w.ahead))
 }
 
-// forgo takes from l what it has claimed ahead, to be released.
+// forgo takes from l what it has ahead, to be released.
 func (w *Worker) forgo(l *line) []*hark.Delivery {
 	ds := l.ahead
 	l.ahead = nil
@@ -159,11 +162,11 @@ func (w *Worker) forgo(l *line) []*hark.Delivery {
 	return ds
 }
 
-// advance starts what l has claimed ahead, in up to n slots, and tells how many
+// advance starts what l has ahead, in up to n slots, and tells how many
 // it took. What has waited for so long that its lease may not cover the attempt
-// goes back.
+// and its record goes back.
 func (w *Worker) advance(l *line, n int, now time.Time) int {
-	if len(l.ahead) > 0 && l.sub != nil && l.ahead[0].LeasedUntil.Time().Sub(now) < bounded(l.sub.Timeout) {
+	if len(l.ahead) > 0 && l.sub != nil && l.ahead[0].LeasedUntil.Time().Sub(now) < bounded(l.sub.Timeout)*3/2 {
 		w.back = append(w.back, w.forgo(l)...)
 		l.backlog = true
 		w.signal()
@@ -186,7 +189,8 @@ func (w *Worker) wanting(l *line) bool {
 	if l.inFlight < l.limit() {
 		return l.backlog || len(l.ahead) > 0
 	}
-	return l.backlog && w.spare(l) >= aheadPerSlot*l.limit()/2 // one claim for many
+	spare := w.spare(l)
+	return l.backlog && spare > 0 && spare >= min(aheadClaim, l.capacity()/2) // one claim for many
 }
 
 // settle puts l, after a turn, where it belongs: among the ready while it has
@@ -205,7 +209,7 @@ func (w *Worker) settle(l *line) {
 			return
 		}
 		w.enqueue(l)
-	case !l.backlog && !l.claiming && l.inFlight == 0 && len(l.ahead) == 0:
+	case !l.backlog && !l.claiming && l.inFlight == 0 && len(l.ahead)+l.promised == 0:
 		delete(w.lines, l.id)
 		w.idle.Add(l.id, l)
 	}

@@ -15,7 +15,7 @@ func (w *Worker) ended(l *line, a *hark.Attempt, leave bool) {
 	w.unrecorded++
 	if a != nil {
 		l.failing = a.Error != ""
-		l.quick = !l.failing && a.Duration < quick
+		l.took = a.Duration
 		if a.Status == hark.Pending && (w.nextDue == 0 || a.NextAt < w.nextDue) {
 			w.nextDue = a.NextAt
 		}
