@@ -27,6 +27,8 @@ type Answer struct {
 	Broken error
 	// Failure is what a status other than 2xx means, in words; nil for 2xx.
 	Failure error
+
+	sent []string // of the credentials
 }
 
 // readAnswer reads an answer. A body that breaks off or takes too long is kept
@@ -53,6 +55,9 @@ func readAnswer(resp *http.Response, started time.Time) *Answer {
 func (a *Answer) Receipt() Receipt {
 	return Receipt{StatusCode: a.Status, ResponseBody: Text(a.Body, MaxResponseBody), RetryAfter: a.RetryAfter}
 }
+
+// Redact takes the credentials that were sent out of text from the answer.
+func (a *Answer) Redact(text string) string { return Redact(text, a.sent...) }
 
 // judge says what an answer's status means.
 func judge(resp *http.Response) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -32,6 +33,26 @@ func NewCaller(client *http.Client, auth *Authorizer, signer Signer, userAgent s
 		transport = http.DefaultTransport
 	}
 	return &Caller{transport: transport, auth: auth, signer: signer, userAgent: userAgent}
+}
+
+// Check refuses an endpoint, a signature scheme or credentials that no Call
+// could use, as Driver.Check does.
+func (c *Caller) Check(s *hark.Subscription) error {
+	u, err := url.Parse(s.Endpoint)
+	switch {
+	case len(s.Endpoint) > hark.MaxEndpoint:
+		return hark.BadInput("deliveryEndpoint", "the endpoint is longer than %d characters", hark.MaxEndpoint)
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return hark.BadInput("deliveryEndpoint", "the endpoint is an http or https URL with a host, such as https://example.com/hooks")
+	case u.User != nil:
+		return hark.BadInput("deliveryEndpoint", "the endpoint holds a user name: put it into auth.basic")
+	case u.Fragment != "":
+		return hark.BadInput("deliveryEndpoint", "the endpoint has a fragment, which is never sent: leave out the part from # on")
+	}
+	if err := c.signer.Check(s); err != nil {
+		return err
+	}
+	return CheckCredentials(s.Credentials)
 }
 
 // Request builds the request that brings d to s, signed now as in Standard
@@ -74,7 +95,8 @@ func (c *Caller) Call(ctx context.Context, s *hark.Subscription, req *http.Reque
 			return nil, err
 		}
 		_, token, _ := strings.Cut(value, " ")
-		a.Body = Redact(a.Body, value, token)
+		a.sent = []string{value, token}
+		a.Body = a.Redact(a.Body)
 		if a.Status != http.StatusUnauthorized || renewed || !c.auth.Renew(s, value) {
 			return a, nil
 		}
