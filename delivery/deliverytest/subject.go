@@ -21,6 +21,7 @@ const (
 	Drips                  // begins to answer a failure and never comes to an end, byte by byte
 	Endless                // answers a failure with a text that does not end
 	Huge                   // answers a failure and claims a text of 1 GB
+	HangsUp                // breaks the connection at the first callback, and acknowledges those after it
 )
 
 // A Call is a callback as a subscriber saw it.

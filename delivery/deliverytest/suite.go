@@ -51,6 +51,8 @@ func Run(t *testing.T, s Subject) {
 	t.Run("credentials", func(t *testing.T) { t.Parallel(); s.credentials(t) })
 	t.Run("oauth2 renews a refused token once", func(t *testing.T) { t.Parallel(); s.renews(t) })
 	t.Run("token server is away", func(t *testing.T) { t.Parallel(); s.tokenServerAway(t) })
+	t.Run("many at once", func(t *testing.T) { t.Parallel(); s.manyAtOnce(t) })
+	t.Run("broken connection", func(t *testing.T) { t.Parallel(); s.brokenConnection(t) })
 	t.Run("cancelled", func(t *testing.T) { t.Parallel(); s.cancelled(t) })
 	t.Run("address guard", func(t *testing.T) { t.Parallel(); s.guarded(t) })
 	t.Run("unreachable", func(t *testing.T) {
@@ -228,6 +230,56 @@ func (s Subject) tokenServerAway(t *testing.T) {
 	fails(t, r, err, false)
 	if !strings.Contains(err.Error(), "token") {
 		t.Errorf("error %q does not say that it was the token", err)
+	}
+}
+
+// manyAtOnce shows that callbacks at the same time do not get into each
+// other's way, and that one token is fetched for all of them.
+func (s Subject) manyAtOnce(t *testing.T) {
+	const n = 64
+	var mu sync.Mutex
+	seen := make(map[string]int, n)
+	sub, _, _ := s.setUp(t, Acknowledges, func(c Call) {
+		if got := c.Header("Authorization"); got != "Bearer token-1" {
+			t.Errorf("Authorization: %q; want the first token", got)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen[c.DeliveryID]++
+	})
+	sub.Credentials = oauth2(tokenServer(t))
+	driver := s.driver(t)
+	var all sync.WaitGroup
+	ids := make([]string, n)
+	for i := range n {
+		d := Delivery(sub, Event())
+		ids[i] = d.ID.String()
+		all.Go(func() {
+			if _, err := deliver(t, driver, sub, d, soon); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for _, id := range ids {
+		if seen[id] != 1 {
+			t.Errorf("the subscriber saw delivery %s %d times", id, seen[id])
+		}
+	}
+}
+
+// brokenConnection shows that a connection which broke is not used again.
+func (s Subject) brokenConnection(t *testing.T) {
+	sub, d, ok := s.setUp(t, HangsUp, nil)
+	if !ok {
+		return
+	}
+	driver := s.driver(t)
+	if r, err := deliver(t, driver, sub, d, soon); err != nil {
+		fails(t, r, err, false)
+	}
+	if _, err := deliver(t, driver, sub, d, soon); err != nil {
+		t.Errorf("after a broken connection: %v", err)
 	}
 }
 

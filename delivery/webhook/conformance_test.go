@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -48,7 +49,11 @@ func TestConformance(t *testing.T) {
 		},
 		Refusal: "127.0.0.1 is a loopback address",
 		Subscriber: func(t *testing.T, b deliverytest.Behaviour, saw func(deliverytest.Call)) (string, bool) {
+			var calls atomic.Int32
 			return serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if b == deliverytest.HangsUp && calls.Add(1) == 1 {
+					panic(http.ErrAbortHandler)
+				}
 				saw(deliverytest.Call{DeliveryID: r.Header.Get("webhook-id"), Header: r.Header.Get})
 				behave(t, b, w, r)
 			}) + "/hook?key=query-secret-of-the-suite", true

@@ -1,0 +1,59 @@
+package grpc
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/hark-events/hark"
+	harkv1 "github.com/hark-events/hark/proto/hark/v1"
+)
+
+// encode gives d as a hark.v1.Event.
+func encode(d *hark.Delivery) ([]byte, error) {
+	e := d.Event
+	payload := []byte(e.Payload)
+	if len(payload) == 0 {
+		payload = []byte("null")
+	}
+	b, err := proto.Marshal(&harkv1.Event{
+		Id:            e.ID.String(),
+		DeliveryId:    d.ID.String(),
+		Attempt:       int32(d.Attempt), //nolint:gosec // a schedule has a few attempts
+		Test:          d.Test,
+		ProjectId:     e.ProjectID.String(),
+		Sequence:      e.Sequence,
+		SourceService: e.SourceService,
+		ResourceType:  e.ResourceType,
+		OperationType: e.OperationType,
+		EventType:     e.EventType(),
+		Environment:   e.Environment,
+		Path:          e.Path,
+		Actor:         e.Actor,
+		OccurredAt:    timestamp(e.OccurredAt),
+		PublishedAt:   timestamp(e.PublishedAt),
+		Payload:       payload,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode the event: %w", err)
+	}
+	return b, nil
+}
+
+func timestamp(t hark.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(time.Unix(0, int64(t)))
+}
+
+// codec passes on what encode made, and lets go of what an Ack holds: nothing.
+type codec struct{}
+
+func (codec) Name() string { return "proto" }
+
+func (codec) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+
+func (codec) Unmarshal([]byte, any) error { return nil }
