@@ -10,7 +10,9 @@ import (
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/delivery/grpc"
 	"github.com/hark-events/hark/delivery/webhook"
+	"github.com/hark-events/hark/internal/egress"
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/server"
 	"github.com/hark-events/hark/store"
@@ -18,12 +20,15 @@ import (
 
 func (c *serveCmd) adminToken() hark.Secret { return hark.Secret(c.AdminToken) }
 
-// newDrivers makes the drivers that there are.
-func newDrivers(client *http.Client) delivery.Drivers {
-	auth := delivery.NewAuthorizer(client)
+// newDrivers makes the drivers that there are; hangUp closes the connections
+// that they keep.
+func newDrivers(policy *egress.Policy, client *http.Client) (drivers delivery.Drivers, hangUp func()) {
+	auth, signer, agent := delivery.NewAuthorizer(client), delivery.Signer{}, "hark/"+version()
+	calls := grpc.New(policy.DialContext, nil, auth, signer, agent)
 	return delivery.Drivers{
-		hark.HTTP: webhook.New(client, auth, delivery.Signer{}, "hark/"+version()),
-	}
+		hark.HTTP: webhook.New(client, auth, signer, agent),
+		hark.GRPC: calls,
+	}, calls.Close
 }
 
 // broker makes the broker of the setting.

@@ -91,7 +91,8 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 
 	metrics := telemetry.New()
 	client := policy.Client(nil)
-	drivers := newDrivers(client)
+	drivers, hangUp := newDrivers(policy, client)
+	defer hangUp()
 	var starter events.Starter
 	worker := delivery.NewWorker(st, drivers, log, delivery.Config{DrainTimeout: c.DrainTimeout, Observe: metrics.Attempt})
 	wake := func() {}
