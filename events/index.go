@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
@@ -14,16 +16,21 @@ import (
 )
 
 // An index knows which subscriptions of a project want which events, at one
-// version of the project's subscriptions.
+// version of the project's subscriptions, and what their owners may have, as it
+// stood at one time. It never changes.
 type index struct {
 	version int64
 	targets map[hark.ID][]*target // by definition
+
+	owners   []hark.ID
+	standing int64
+	may      map[hark.ID]func(*hark.Event) bool // by owner
 }
 
 // A target is a subscription as matching sees it: a few hundred bytes, since
 // there may be a hundred thousand of them.
 type target struct {
-	id         hark.ID
+	id, owner  hark.ID
 	version    int64
 	status     hark.DeliveryStatus    // of its new deliveries
 	conditions []pattern.Registration // any of them; none: every event
@@ -33,14 +40,16 @@ type target struct {
 // project's counter row, so that they are those of version.
 func loadIndex(ctx context.Context, st *store.Store, project hark.ID, version int64) (*index, error) {
 	rows, err := st.Ent().EventSubscription.Query().Where(eventsubscription.ProjectID(project)).
-		Select(eventsubscription.FieldID, eventsubscription.FieldVersion, eventsubscription.FieldActive, eventsubscription.FieldConditions,
+		Select(eventsubscription.FieldID, eventsubscription.FieldOwnerID, eventsubscription.FieldVersion, eventsubscription.FieldActive, eventsubscription.FieldConditions,
 			eventsubscription.FieldHoldWhilePaused).
 		WithEventDefinitions(func(q *ent.EventDefinitionQuery) { q.Select(eventdefinition.FieldID) }).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("load the subscriptions: %w", err)
 	}
 	ix := &index{version: version, targets: map[hark.ID][]*target{}}
+	owners := map[hark.ID]struct{}{}
 	for _, row := range rows {
+		owners[row.OwnerID] = struct{}{}
 		t, err := newTarget(row)
 		if err != nil {
 			return nil, fmt.Errorf("compile the conditions of subscription %s: %w", row.ID, err)
@@ -49,7 +58,19 @@ func loadIndex(ctx context.Context, st *store.Store, project hark.ID, version in
 			ix.targets[d.ID] = append(ix.targets[d.ID], t)
 		}
 	}
+	ix.owners = slices.Collect(maps.Keys(owners))
 	return ix, nil
+}
+
+// judge gives the index with what the owners may have at a standing.
+func (ix *index) judge(ctx context.Context, a Authority, project hark.ID, standing int64) (*index, error) {
+	may, err := a.Owners(ctx, project, ix.owners)
+	if err != nil {
+		return nil, err
+	}
+	next := *ix
+	next.may, next.standing = may, standing
+	return &next, nil
 }
 
 func newTarget(row *ent.EventSubscription) (*target, error) {
@@ -57,7 +78,7 @@ func newTarget(row *ent.EventSubscription) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &target{id: row.ID, version: row.Version, status: hark.Pending, conditions: conditions}
+	t := &target{id: row.ID, owner: row.OwnerID, version: row.Version, status: hark.Pending, conditions: conditions}
 	if !row.Active {
 		t.status = hark.Held
 		if !row.HoldWhilePaused {

@@ -23,6 +23,12 @@ type Authority interface {
 	RequireGlobal(ctx context.Context, a hark.Action) error
 	// RequireSome returns FORBIDDEN unless the caller may do a in some project.
 	RequireSome(ctx context.Context, a hark.Action) error
+	// Standing is a number that grows, within a second, whenever an answer of
+	// Owners may have changed.
+	Standing(ctx context.Context) (int64, error)
+	// Owners says for each owner of subscriptions which events of a project it
+	// may have, now.
+	Owners(ctx context.Context, project hark.ID, owners []hark.ID) (map[hark.ID]func(*hark.Event) bool, error)
 }
 
 // A Starter begins deliveries that were born leased to this node.
@@ -243,14 +249,22 @@ func (m *matcher) Refresh(ctx context.Context, project hark.ID, version, definit
 	if err := m.catalog.Refresh(ctx, definitions); err != nil {
 		return err
 	}
+	standing, err := m.authority.Standing(ctx)
+	if err != nil {
+		return err
+	}
 	m.mu.Lock()
 	ix := m.indexes[project]
 	m.mu.Unlock()
-	if ix != nil && ix.version == version {
+	if ix != nil && ix.version == version && ix.standing == standing {
 		return nil
 	}
-	ix, err := loadIndex(ctx, m.store, project, version)
-	if err != nil {
+	if ix == nil || ix.version != version {
+		if ix, err = loadIndex(ctx, m.store, project, version); err != nil {
+			return err
+		}
+	}
+	if ix, err = ix.judge(ctx, m.authority, project, standing); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -284,7 +298,10 @@ func (m *matcher) Match(e *hark.Event) (matches []store.Match) {
 			continue
 		}
 		match := store.Match{SubscriptionID: t.id, Version: t.version, Status: t.status}
-		if t.status == hark.Pending && m.conf.Starter != nil {
+		if t.status != hark.Discarded && !ix.may[t.owner](e) {
+			match.Status, match.Barred = hark.Held, true
+		}
+		if match.Status == hark.Pending && m.conf.Starter != nil {
 			if lease, ok := m.conf.Starter.Reserve(t.id, t.version); ok {
 				match.Lease = lease
 				m.reserved[t.id]++

@@ -441,6 +441,7 @@ type DeliveryResolver interface {
 	Event(ctx context.Context, obj *ent.Delivery) (*hark.Event, error)
 	EventSubscription(ctx context.Context, obj *ent.Delivery) (*ent.EventSubscription, error)
 
+	NextAttemptAt(ctx context.Context, obj *ent.Delivery) (*hark.Time, error)
 	LastError(ctx context.Context, obj *ent.Delivery) (*string, error)
 	DiscardReason(ctx context.Context, obj *ent.Delivery) (*string, error)
 	Attempts(ctx context.Context, obj *ent.Delivery) ([]*ent.DeliveryAttempt, error)
@@ -6270,18 +6271,18 @@ func (ec *executionContext) _Delivery_nextAttemptAt(ctx context.Context, field g
 			return ec.fieldContext_Delivery_nextAttemptAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.NextAttemptAt, nil
+			return ec.Resolvers.Delivery().NextAttemptAt(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v hark.Time) graphql.Marshaler {
-			return ec.marshalOTime2githubᚗcomᚋharkᚑeventsᚋharkᚐTime(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *hark.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖgithubᚗcomᚋharkᚑeventsᚋharkᚐTime(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
 func (ec *executionContext) fieldContext_Delivery_nextAttemptAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Delivery", field, false, false, errors.New("field of type Time does not have child fields"))
+	return graphql.NewScalarFieldContext("Delivery", field, true, true, errors.New("field of type Time does not have child fields"))
 }
 
 func (ec *executionContext) _Delivery_lastError(ctx context.Context, field graphql.CollectedField, obj *ent.Delivery) (ret graphql.Marshaler) {
@@ -15367,10 +15368,43 @@ func (ec *executionContext) _Delivery(ctx context.Context, sel ast.SelectionSet,
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "nextAttemptAt":
-			out.Values[i] = ec._Delivery_nextAttemptAt(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Delivery_nextAttemptAt(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "lastError":
 			field := field
 

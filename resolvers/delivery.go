@@ -46,6 +46,14 @@ func (r deliveryResolver) EventSubscription(ctx context.Context, d *ent.Delivery
 	return r.Subscriptions.Get(ctx, d.SubscriptionID)
 }
 
+// NextAttemptAt is for who waits: while a delivery is held it is a place in the line.
+func (r deliveryResolver) NextAttemptAt(_ context.Context, d *ent.Delivery) (*hark.Time, error) {
+	if d.Status != hark.Pending {
+		return nil, nil
+	}
+	return &d.NextAttemptAt, nil
+}
+
 func (r deliveryResolver) LastError(_ context.Context, d *ent.Delivery) (*string, error) {
 	return orNil(d.LastError), nil
 }

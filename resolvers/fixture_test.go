@@ -78,6 +78,15 @@ func (a authority) Subscribable(ctx context.Context, project hark.ID, _ []hark.R
 	return allows, nil, err
 }
 
+func (a authority) Owners(ctx context.Context, project hark.ID, owners []hark.ID) (map[hark.ID]func(*hark.Event) bool, error) {
+	rules, err := a.Access.Owners(ctx, project, owners)
+	may := make(map[hark.ID]func(*hark.Event) bool, len(rules))
+	for id, r := range rules {
+		may[id] = func(e *hark.Event) bool { return r.Allows(hark.SubscribeEvents, e) }
+	}
+	return may, err
+}
+
 func (authority) Audit(ctx context.Context, tx *ent.Tx, action, target string, project hark.ID) error {
 	return access.Audit(ctx, tx, action, target, &project, nil)
 }

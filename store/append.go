@@ -35,6 +35,7 @@ type Match struct {
 	Version        int64
 	Status         hark.DeliveryStatus // Pending, Held or Discarded
 	Lease          time.Duration       // over 0: born leased to this node for so long
+	Barred         bool                // Held: the subscription's owner may not have the event
 }
 
 // A Matcher knows which events may be stored and who gets them. Append calls
@@ -178,6 +179,8 @@ func (r *Append) deliver(e *hark.Event, m Match, now hark.Time) newDelivery {
 		})
 	case m.Status == hark.Pending:
 		r.Due = true
+	case m.Barred:
+		d.next = Barred
 	case m.Status == hark.Discarded:
 		d.next, d.reason = 0, "paused"
 	}

@@ -98,7 +98,14 @@ func TestBacklogIsDiscarded(t *testing.T) {
 		for range 3 {
 			appendTo(t, st, held, newEvents(1000)...)
 		}
-		if err := st.DiscardBacklog(t.Context(), sub, "backlog discarded"); err != nil {
+		version := st.Ent().EventSubscription.GetX(t.Context(), sub).Version
+		if err := st.DiscardBacklog(t.Context(), sub, version-1, "backlog discarded"); err != nil {
+			t.Fatal(err)
+		}
+		if n := counts(t, st, sub); n[hark.Held] != 3000 {
+			t.Errorf("somebody else changed the subscription meanwhile, and its backlog is gone: %v", n)
+		}
+		if err := st.DiscardBacklog(t.Context(), sub, version, "backlog discarded"); err != nil {
 			t.Fatal(err)
 		}
 		r := appendTo(t, st, held, newEvent()) // before the resume

@@ -32,7 +32,7 @@ const (
 
 // Trim takes what retention no longer keeps: finished deliveries that rest since
 // before cutoff, what waits since before cutoff for a subscription that is
-// paused, and events published before cutoff. It takes up to 10,000 of each, in
+// paused or for its owner's right, and events published before cutoff. It takes up to 10,000 of each, in
 // small transactions between which publishers take their turns, and reports
 // whether there may be more. An event row stays while a delivery refers to it,
 // though streams see it no more.
@@ -40,7 +40,7 @@ const (
 // Nothing is looked at twice: an event goes with the start of its log moving
 // behind it or, if a delivery still refers to it then, with its last delivery.
 func (s *Store) Trim(ctx context.Context, cutoff hark.Time) (more bool, err error) {
-	for _, step := range []func(context.Context, hark.Time) (bool, error){s.trimWaiting, s.trimFinished, s.trimLogs} {
+	for _, step := range []func(context.Context, hark.Time) (bool, error){s.trimWaiting, s.trimBarred, s.trimFinished, s.trimLogs} {
 		left := true
 		for n := 0; left && n < trimBatches; n++ {
 			if left, err = step(ctx, cutoff); err != nil {
@@ -81,7 +81,20 @@ func (s *Store) trimWaiting(ctx context.Context, cutoff hark.Time) (more bool, e
 	if gone {
 		reason, before = "the subscription is deleted", math.MaxInt64
 	}
-	n, err := s.discard(ctx, id, reason, before, trimRows)
+	query, args := s.discard(id, reason, oldOnes, before, trimRows)
+	n, err := s.exec(ctx, query, args...)
+	return n > 0, err
+}
+
+// trimBarred discards one batch of what waits for too long for an owner's right.
+func (s *Store) trimBarred(ctx context.Context, cutoff hark.Time) (more bool, err error) {
+	ids, err := s.ids(ctx, waiting+`SELECT w.id FROM waiting w WHERE w.id IS NOT NULL AND (
+		SELECT d.created_at FROM deliveries d WHERE d.subscription_id = w.id AND `+isBarred+` ORDER BY d.sequence LIMIT 1) < ? LIMIT 1`, hark.ID{}, int64(cutoff))
+	if err != nil || len(ids) == 0 {
+		return false, err
+	}
+	query, args := s.discard(ids[0], "retention", oldBarred, cutoff, trimRows)
+	n, err := s.exec(ctx, query, args...)
 	return n > 0, err
 }
 

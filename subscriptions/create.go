@@ -15,7 +15,10 @@ import (
 // only now. Every event that is published after Create returned is matched
 // against it, on every node.
 //
-// Errors: BAD_USER_INPUT, CONFLICT (an overlap), NOT_FOUND (the project), FORBIDDEN.
+// The subscription belongs to the caller: what its owner may not have is held.
+//
+// Errors: BAD_USER_INPUT, CONFLICT (an overlap), NOT_FOUND (the project),
+// FORBIDDEN, also for an event definition of which the caller may have nothing.
 func (s *Service) Create(ctx context.Context, in CreateEventSubscriptionInput) (*ent.EventSubscription, hark.Secret, error) {
 	viewer, err := hark.ViewerFrom(ctx)
 	if err != nil {
@@ -32,6 +35,9 @@ func (s *Service) Create(ctx context.Context, in CreateEventSubscriptionInput) (
 	o := newOrder(in)
 	o.ProjectID, o.OwnerID = project, viewer.IdentityID
 	if err := s.check(o); err != nil {
+		return nil, "", err
+	}
+	if _, err := s.subscribable(ctx, s.store.Ent().EventDefinition, o); err != nil {
 		return nil, "", err
 	}
 	if o.Credentials, err = s.store.SealCredentials(o.ID, *o.credentials); err != nil {

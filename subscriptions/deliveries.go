@@ -140,19 +140,52 @@ func (s *Service) Event(ctx context.Context, d *ent.Delivery) (*hark.Event, erro
 	return e, nil
 }
 
-// Retry makes a delivery due now, whatever became of it; CONFLICT while an
-// attempt is under way.
+// Retry makes a delivery due now, whatever became of it, and begins its schedule
+// anew; CONFLICT while an attempt is under way, or the subscription's owner may
+// not have the event.
 func (s *Service) Retry(ctx context.Context, id hark.ID) (*ent.Delivery, error) {
 	d, err := s.delivery(ctx, hark.ManageDeliveries, id)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkOwner(ctx, d); err != nil {
+		return nil, err
+	}
 	if d, err = s.put(ctx, "retryDelivery", d, func(u *ent.DeliveryUpdate) {
-		u.SetStatus(hark.Pending).SetNextAttemptAt(hark.Now()).SetDiscardReason("")
+		u.SetStatus(hark.Pending).SetNextAttemptAt(hark.Now()).SetDiscardReason("").Modify(beginAnew)
 	}, hark.InProgress); err == nil {
 		s.conf.Wake()
 	}
 	return d, err
+}
+
+// beginAnew makes the next attempt at a delivery the first one of its schedule.
+func beginAnew(u *sql.UpdateBuilder) {
+	u.Set(delivery.FieldScheduleStart, sql.Expr(delivery.FieldAttemptCount))
+}
+
+// checkOwner returns CONFLICT when a subscription's owner may not have the event
+// of a delivery.
+func (s *Service) checkOwner(ctx context.Context, d *ent.Delivery) error {
+	row, err := s.rows.get(ctx, d.SubscriptionID)
+	if err != nil {
+		return err
+	}
+	e, err := s.events.get(ctx, d.EventID)
+	if err != nil {
+		return err
+	}
+	if row == nil || e == nil {
+		return errNoDelivery
+	}
+	allows, err := s.owner(ctx, row)
+	if err != nil {
+		return err
+	}
+	if !d.Test && !allows(e) {
+		return hark.Errorf(hark.Conflict, "the identity that created the subscription, %s, may not subscribe to the event: it would not be sent", row.OwnerID)
+	}
+	return nil
 }
 
 // Discard drops a delivery; CONFLICT when it succeeded or an attempt is under way.

@@ -8,6 +8,7 @@ import (
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/ent/delivery"
 	"github.com/hark-events/hark/events"
+	"github.com/hark-events/hark/store"
 )
 
 // An ExplanationOutcome is why an event was sent to a subscription, or was not.
@@ -22,6 +23,8 @@ const (
 	WasPaused         ExplanationOutcome = "PAUSED"
 	WasDisabled       ExplanationOutcome = "DISABLED"
 	WasDiscarded      ExplanationOutcome = "DISCARDED"
+	CircuitOpen       ExplanationOutcome = "CIRCUIT_OPEN"
+	OwnerNotPermitted ExplanationOutcome = "OWNER_NOT_PERMITTED"
 )
 
 // An Explanation is the answer of Explain.
@@ -88,6 +91,8 @@ func explainDelivery(row *ent.EventSubscription, d *ent.Delivery) *Explanation {
 		x.Outcome, x.Detail = WasPaused, "The event matched while the subscription was paused, and the subscription does not hold events then."
 	case d.Status == hark.Discarded:
 		x.Outcome, x.Detail = WasDiscarded, "The event matched; its delivery was discarded: "+d.DiscardReason+"."
+	case d.Status == hark.Held && d.NextAttemptAt == store.Barred:
+		x.Outcome, x.Detail = OwnerNotPermitted, "The event matched; its delivery is held, since the identity that created the subscription, "+row.OwnerID.String()+", may not subscribe to the event."
 	case d.Status == hark.Held && row.DisabledAt != 0:
 		x.Outcome, x.Detail = WasDisabled, "The event matched; its delivery is held, since the subscription is disabled: "+row.DisabledReason+"."
 	case d.Status == hark.Held:

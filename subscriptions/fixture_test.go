@@ -32,6 +32,45 @@ type authority struct {
 	hidden  hark.ID                  // a project that is NOT_FOUND
 	allows  func(e *hark.Event) bool // nil: all
 	audited []string
+
+	standing int64                                                         // see change
+	has      func(owner hark.ID, e *hark.Event) bool                       // nil: owners may have everything
+	register func(ctx context.Context, register []hark.Registration) error // nil: callers may subscribe to everything
+}
+
+// change changes what owners may have.
+func (a *authority) change(has func(owner hark.ID, e *hark.Event) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.has = has
+	a.standing++
+}
+
+func (a *authority) Standing(context.Context) (int64, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.standing, nil
+}
+
+func (a *authority) Owners(_ context.Context, _ hark.ID, owners []hark.ID) (map[hark.ID]func(*hark.Event) bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	may := map[hark.ID]func(*hark.Event) bool{}
+	for _, id := range owners {
+		has := a.has
+		may[id] = func(e *hark.Event) bool { return has == nil || has(id, e) }
+	}
+	return may, nil
+}
+
+func (a *authority) Subscribable(ctx context.Context, project hark.ID, register []hark.Registration) (func(*hark.Event) bool, any, error) {
+	if a.register != nil {
+		if err := a.register(ctx, register); err != nil {
+			return nil, nil, err
+		}
+	}
+	allows, err := a.Permitted(ctx, hark.SubscribeEvents, project)
+	return allows, nil, err
 }
 
 func (a *authority) Require(_ context.Context, action hark.Action, project hark.ID) error {
@@ -126,6 +165,34 @@ func (n *node) run(t testing.TB) {
 			t.Error(err)
 		}
 	})
+}
+
+// keep runs the node's background jobs until the test ends.
+func (n *node) keep(t testing.TB) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error)
+	go func() { done <- n.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// eventually waits until something holds, which others bring about.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("never: %s", what)
+		}
+	}
 }
 
 // nodes runs a test with two nodes on one database of each kind.

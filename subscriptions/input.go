@@ -53,6 +53,11 @@ type UpdateEventSubscriptionInput struct {
 	AllowOverlap       *bool
 }
 
+// redirects tells whether other events go out, or elsewhere.
+func (in *UpdateEventSubscriptionInput) redirects() bool {
+	return in.EventDefinitionIds != nil || in.DeliveryEndpoint != nil || in.Conditions.IsSet()
+}
+
 // RetryPolicyInput is a subscription's own schedule.
 type RetryPolicyInput struct{ ScheduleSeconds []int }
 

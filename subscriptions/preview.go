@@ -63,7 +63,11 @@ func (s *Service) Preview(ctx context.Context, in CreateEventSubscriptionInput, 
 	if known != len(o.definitions) {
 		return nil, errDefinitions()
 	}
-	allows, err := s.authority.Permitted(ctx, hark.ReadEvents, project)
+	mayHave, err := s.subscribable(ctx, s.store.Ent().EventDefinition, o)
+	if err != nil {
+		return nil, err
+	}
+	mayRead, err := s.authority.Permitted(ctx, hark.ReadEvents, project)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +92,7 @@ func (s *Service) Preview(ctx context.Context, in CreateEventSubscriptionInput, 
 		for _, e := range list {
 			at = e.Sequence
 			p.Examined++
-			if slices.Contains(o.definitions, e.DefinitionID) && allows(e) && events.Wants(conditions, e) {
+			if slices.Contains(o.definitions, e.DefinitionID) && mayHave(e) && mayRead(e) && events.Wants(conditions, e) {
 				p.Matched++
 				newest = e
 			}
@@ -118,6 +122,10 @@ func (s *Service) previewRequest(ctx context.Context, o *order, e *hark.Event) (
 		PayloadType: o.PayloadType, Signature: o.Signature, SigningSecrets: []hark.Secret{"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
 	}
 	set(&sub.Method, o.RequestMethod)
+	set(&sub.SOAPVersion, o.SoapVersion)
+	if o.credentials.Type == hark.Basic { // which SOAP has in its body
+		sub.Credentials = hark.Credentials{Type: hark.Basic, Username: o.credentials.Username, Password: "[redacted]"}
+	}
 	req, err := r.Request(sub, &hark.Delivery{ID: hark.NewID(), SubscriptionID: o.ID, Event: e, Attempt: 1})
 	if err != nil {
 		return nil, err

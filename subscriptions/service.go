@@ -23,6 +23,15 @@ type Authority interface {
 	Projects(ctx context.Context, a hark.Action) (all bool, ids []hark.ID, err error)
 	// Permitted says for which events of a project the caller may do a.
 	Permitted(ctx context.Context, a hark.Action, project hark.ID) (allows func(*hark.Event) bool, err error)
+	// Subscribable returns FORBIDDEN unless the caller may SUBSCRIBE_EVENTS to
+	// some event of each registration, and says to which.
+	Subscribable(ctx context.Context, project hark.ID, register []hark.Registration) (allows func(*hark.Event) bool, class any, err error)
+	// Standing is a number that grows, within a second, whenever an answer of
+	// Owners may have changed.
+	Standing(ctx context.Context) (int64, error)
+	// Owners says for each owner of subscriptions which events of a project it
+	// may have, now.
+	Owners(ctx context.Context, project hark.ID, owners []hark.ID) (map[hark.ID]func(*hark.Event) bool, error)
 	// Audit notes in tx that the caller did something to target.
 	Audit(ctx context.Context, tx *ent.Tx, action, target string, project hark.ID) error
 }

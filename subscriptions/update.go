@@ -11,7 +11,8 @@ import (
 )
 
 // Update changes what in sets. Attempts that are under way end as they began;
-// later ones are made as the subscription says now.
+// later ones are made as the subscription says now. It stays its owner's; but
+// who changes what is sent, or where to, must be one who may have it too.
 func (s *Service) Update(ctx context.Context, id hark.ID, in UpdateEventSubscriptionInput) (*ent.EventSubscription, error) {
 	if in.Auth != nil && in.Auth.credentials() == nil {
 		return nil, errAuth()
@@ -28,6 +29,11 @@ func (s *Service) Update(ctx context.Context, id hark.ID, in UpdateEventSubscrip
 		}
 		if err := s.checkRelations(ctx, tx, o); err != nil {
 			return err
+		}
+		if in.redirects() {
+			if _, err := s.subscribable(ctx, tx.EventDefinition, o); err != nil {
+				return err
+			}
 		}
 		if err := s.write(ctx, tx, o); err != nil {
 			return err
@@ -104,7 +110,7 @@ func (s *Service) Resume(ctx context.Context, id hark.ID, backlog hark.Backlog) 
 		return row, err
 	}
 	if backlog == hark.Discard { // there may be a million: first most of it, outside of the transaction
-		if err := s.store.DiscardBacklog(ctx, id, backlogDiscarded); err != nil {
+		if err := s.store.DiscardBacklog(ctx, id, row.Version, backlogDiscarded); err != nil {
 			return nil, err
 		}
 	}

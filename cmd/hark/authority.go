@@ -80,6 +80,20 @@ func (a authority) Subscribable(ctx context.Context, project hark.ID, register [
 	return func(e *hark.Event) bool { return rules.Allows(hark.SubscribeEvents, e) }, rules, nil
 }
 
+func (a authority) Standing(ctx context.Context) (int64, error) { return a.access.Standing(ctx) }
+
+func (a authority) Owners(ctx context.Context, project hark.ID, owners []hark.ID) (map[hark.ID]func(*hark.Event) bool, error) {
+	rules, err := a.access.Owners(ctx, project, owners)
+	if err != nil {
+		return nil, err
+	}
+	may := make(map[hark.ID]func(*hark.Event) bool, len(rules))
+	for id, r := range rules {
+		may[id] = func(e *hark.Event) bool { return r.Allows(hark.SubscribeEvents, e) }
+	}
+	return may, nil
+}
+
 func (a authority) Audit(ctx context.Context, tx *ent.Tx, action, target string, project hark.ID) error {
 	return access.Audit(ctx, tx, action, target, &project, nil)
 }

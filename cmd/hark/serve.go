@@ -108,10 +108,11 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	metrics.Groups(groups)
 	listener := stream.NewListener(hub, may, store.DefaultProjectID())
 	publisher := events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: c.Retention, Starter: starter, Observe: metrics.Commit})
+	subs := subscriptions.New(st, may, drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake})
 	resolver := &resolvers.Resolver{
 		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may),
 		Publisher: publisher, Listener: listener, Store: st,
-		Subscriptions: subscriptions.New(st, may, drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake}),
+		Subscriptions: subs,
 	}
 	var schema graphql.ExecutableSchema // none: a worker alone answers its operator
 	if c.Has("api") {
@@ -132,6 +133,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	base.Go(func() error { return acc.Run(ground) })
 	base.Go(func() error { return hub.Run(ground) })
 	base.Go(func() error { return events.NewRetention(st, log, c.Retention).Run(ground) })
+	base.Go(func() error { return subs.Run(ground) })
 
 	work, workCtx := errgroup.WithContext(ctx)
 	if c.Has("worker") {
