@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"time"
@@ -41,6 +42,9 @@ type Config struct {
 
 	Groups *stream.Groups  // of the streams; default new ones
 	Limits audience.Limits // of the streams
+
+	TLS *tls.Config // nil: plain HTTP
+	H2C bool        // HTTP/2 without TLS; with it HTTP/2 is always spoken
 
 	DrainTimeout time.Duration // for requests under way when Serve ends; default 30s
 	Log          *slog.Logger

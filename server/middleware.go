@@ -29,6 +29,9 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // the playground sets its own
+		if r.TLS != nil {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		answer := &answer{ResponseWriter: w}
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 		defer func() {

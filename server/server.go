@@ -61,8 +61,14 @@ func (s *Server) draining() bool { return s.audience.Draining() }
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(s.conf.H2C)
 	hs := &http.Server{
 		Handler:           s,
+		Protocols:         &protocols,
+		TLSConfig:         s.conf.TLS,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -70,7 +76,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.conf.Log.Handler(), slog.LevelDebug), // broken handshakes and the like
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- hs.Serve(ln) }()
+	go func() {
+		if s.conf.TLS != nil {
+			ended <- hs.ServeTLS(ln, "", "")
+			return
+		}
+		ended <- hs.Serve(ln)
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)

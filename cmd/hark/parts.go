@@ -69,9 +69,13 @@ func showToken(std stdio, token string) {
 }
 
 // welcome tells where hark listens.
-func welcome(std stdio, log *slog.Logger, addr string, api bool) {
+func (c *serveCmd) welcome(std stdio, log *slog.Logger, addr string) {
 	log.Info("listening", "addr", addr)
-	if api {
-		fmt.Fprintf(std.err, "\n  hark        http://%s\n  playground  http://%s/playground\n\n", addr, addr)
+	if c.Has("api") {
+		scheme := "http"
+		if c.TLSCert != "" {
+			scheme = "https"
+		}
+		fmt.Fprintf(std.err, "\n  hark        %[1]s://%[2]s\n  playground  %[1]s://%[2]s/playground\n\n", scheme, addr)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/hark-events/hark/internal/telemetry"
 	"github.com/hark-events/hark/resolvers"
 	"github.com/hark-events/hark/server"
+	"github.com/hark-events/hark/server/grpcapi"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/store"
 	"github.com/hark-events/hark/stream"
@@ -72,6 +73,17 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		return fmt.Errorf("--addr (HARK_ADDR): %w", err)
 	}
 	defer func() { _ = ln.Close() }() // the server has closed it, if it got so far
+	tlsConfig, err := c.tls(log)
+	if err != nil {
+		return err
+	}
+	grpcListener, err := c.listenGRPC(ctx)
+	if err != nil {
+		return err
+	}
+	if grpcListener != nil {
+		defer func() { _ = grpcListener.Close() }()
+	}
 	broker, err := c.broker(log)
 	if err != nil {
 		return err
@@ -123,6 +135,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		Publisher: publisher, Projects: acc,
 		Playground: console.Playground(), Metrics: metrics.Handler(),
 		Groups: groups, Checks: c.checks(st, broker),
+		TLS: tlsConfig, H2C: c.H2C,
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
 	})
 
@@ -139,7 +152,14 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	if c.Has("worker") {
 		work.Go(func() error { return worker.Run(workCtx) })
 	}
-	welcome(std, log, ln.Addr().String(), c.Has("api"))
+	if grpcListener != nil {
+		log.Info("listening for gRPC", "addr", grpcListener.Addr().String())
+		ingestion := grpcapi.New(grpcapi.Config{
+			Publisher: publisher, Projects: acc, Access: acc, TLS: tlsConfig, DrainTimeout: c.DrainTimeout, Log: log,
+		})
+		work.Go(func() error { return ingestion.Serve(workCtx, grpcListener) })
+	}
+	c.welcome(std, log, ln.Addr().String())
 	work.Go(func() error { return srv.Serve(workCtx, ln) })
 	err = work.Wait()
 	leave()

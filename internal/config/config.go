@@ -69,6 +69,10 @@ type Server struct {
 	Retention     time.Duration `help:"How long events, held and finished deliveries stay; 0 keeps no event past its last delivery." default:"72h" placeholder:"DURATION"`
 	DeliveryAllow []string      `help:"CIDRs or host names that callbacks and token URLs may reach although they are private, loopback or link-local." placeholder:"CIDR"`
 	TokenTTL      time.Duration `help:"Lifetime of access tokens from universal auth." default:"2h" placeholder:"DURATION"`
+	GRPCAddr      string        `name:"grpc-addr" help:"Address of gRPC ingestion; port 0 picks a free one. Default: none." placeholder:"HOST:PORT"`
+	TLSCert       string        `name:"tls-cert" help:"File with the TLS certificate and its chain, in PEM; read again when it changes. Default: no TLS." placeholder:"FILE"`
+	TLSKey        string        `name:"tls-key" help:"File with the key of the TLS certificate." placeholder:"FILE"`
+	H2C           bool          `name:"h2c" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
 	CORSOrigins   []string      `name:"cors-origins" help:"Origins of browser clients, WebSocket included. Default: the same origin." placeholder:"ORIGIN"`
 	Introspection bool          `help:"Answer introspection to everybody; --no-introspection (false) only to callers with READ_ACCESS." default:"true" negatable:""`
 	Role          []string      `help:"What this process does: api, worker or both." enum:"api,worker" default:"api,worker"`
@@ -92,6 +96,12 @@ func (s *Server) Validate() error {
 	}
 	if _, port, err := net.SplitHostPort(s.Addr); err != nil || port == "" {
 		return errors.New("--addr (HARK_ADDR) is not HOST:PORT")
+	}
+	if _, port, err := net.SplitHostPort(s.GRPCAddr); s.GRPCAddr != "" && (err != nil || port == "") {
+		return errors.New("--grpc-addr (HARK_GRPC_ADDR) is not HOST:PORT")
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		return errors.New("--tls-cert (HARK_TLS_CERT) and --tls-key (HARK_TLS_KEY) go together: give both files")
 	}
 	for _, d := range []struct {
 		name  string
