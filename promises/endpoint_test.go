@@ -55,13 +55,16 @@ func badSubscriptions(t *testing.T, c testkit.Client) (list []refusal) {
 		one("endpoint: "+name, testkit.Vars{"deliveryEndpoint": url}, "BAD_USER_INPUT", "input.deliveryEndpoint", "")
 		one("token URL: "+name, oauth2(url), "BAD_USER_INPUT", "input.auth.oauth2.tokenUrl", "")
 	}
-	for _, protocol := range []string{"SOAP", "WEBSOCKET"} {
+	for _, protocol := range []string{"WEBSOCKET"} {
 		one("protocol "+protocol, testkit.Vars{"callbackProtocol": protocol, "requestMethod": "PUT"}, "BAD_USER_INPUT", "input.callbackProtocol", "not supported")
 	}
 	one("request method of GRPC", testkit.Vars{"callbackProtocol": "GRPC", "requestMethod": "PUT"}, "BAD_USER_INPUT", "input.requestMethod", "HTTP")
 	one("endpoint of another protocol", testkit.Vars{"callbackProtocol": "GRPC"}, "BAD_USER_INPUT", "input.deliveryEndpoint", "grpc://")
 	one("gRPC endpoint without a port", testkit.Vars{"callbackProtocol": "GRPC", "deliveryEndpoint": "grpc://example.com"}, "BAD_USER_INPUT", "input.deliveryEndpoint", "grpc://host:port")
 	one("JSON over gRPC", testkit.Vars{"callbackProtocol": "GRPC", "payloadType": "JSON"}, "BAD_USER_INPUT", "input.payloadType", "PROTOBUF")
+	one("request method of SOAP", testkit.Vars{"callbackProtocol": "SOAP", "requestMethod": "PUT"}, "BAD_USER_INPUT", "input.requestMethod", "HTTP")
+	one("endpoint of another protocol than SOAP", testkit.Vars{"callbackProtocol": "SOAP", "deliveryEndpoint": "ws://127.0.0.1:9/"}, "BAD_USER_INPUT", "input.deliveryEndpoint", "http://")
+	one("JSON over SOAP", testkit.Vars{"callbackProtocol": "SOAP", "payloadType": "JSON"}, "BAD_USER_INPUT", "input.payloadType", "XML")
 	one("unknown project", testkit.Vars{"projectId": nowhere}, "NOT_FOUND", "", "project")
 	one("no auth", testkit.Vars{"auth": nil}, "BAD_USER_INPUT", "input.auth", "")
 	one("empty auth", testkit.Vars{"auth": testkit.Vars{}}, "BAD_USER_INPUT", "input.auth", "exactly one")

@@ -31,6 +31,7 @@ type Config struct {
 	Projects      cloudevents.Projects
 
 	Playground http.Handler // at /playground and below
+	WSDL       http.Handler // at /soap/hark.wsdl
 	Metrics    http.Handler // at /metrics
 	Checks     []Check      // of /readyz; default none
 

@@ -41,6 +41,7 @@ func (s *Server) api(mux *http.ServeMux) {
 	mux.Handle("/api/v1/auth/universal-auth/login", method(http.MethodPost, http.HandlerFunc(s.login)))
 	mux.Handle("/api/v1/auth/token/renew", method(http.MethodPost, http.HandlerFunc(s.renew)))
 	mux.Handle("/api/v1/auth/token/revoke", method(http.MethodPost, http.HandlerFunc(s.revoke)))
+	mux.Handle("/soap/hark.wsdl", method(http.MethodGet, c.WSDL))
 	mux.Handle("/playground", method(http.MethodGet, c.Playground))
 	mux.Handle("/playground/", method(http.MethodGet, c.Playground))
 }

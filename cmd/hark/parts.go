@@ -11,6 +11,7 @@ import (
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
 	"github.com/hark-events/hark/delivery/grpc"
+	"github.com/hark-events/hark/delivery/soap"
 	"github.com/hark-events/hark/delivery/webhook"
 	"github.com/hark-events/hark/internal/egress"
 	"github.com/hark-events/hark/pubsub"
@@ -27,6 +28,7 @@ func newDrivers(policy *egress.Policy, client *http.Client) (drivers delivery.Dr
 	calls := grpc.New(policy.DialContext, nil, auth, signer, agent)
 	return delivery.Drivers{
 		hark.HTTP: webhook.New(client, auth, signer, agent),
+		hark.SOAP: soap.New(client, auth, signer, agent),
 		hark.GRPC: calls,
 	}, calls.Close
 }

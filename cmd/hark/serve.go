@@ -14,6 +14,7 @@ import (
 	"github.com/hark-events/hark/access"
 	"github.com/hark-events/hark/console"
 	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/delivery/soap"
 	"github.com/hark-events/hark/events"
 	"github.com/hark-events/hark/graph"
 	"github.com/hark-events/hark/internal/config"
@@ -133,7 +134,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	srv := server.New(server.Config{
 		Schema: schema, Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
 		Publisher: publisher, Projects: acc,
-		Playground: console.Playground(), Metrics: metrics.Handler(),
+		Playground: console.Playground(), WSDL: soap.WSDL(), Metrics: metrics.Handler(),
 		Groups: groups, Checks: c.checks(st, broker),
 		TLS: tlsConfig, H2C: c.H2C,
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
