@@ -10,6 +10,7 @@ type Delivery struct {
 	SubscriptionVersion int64 // of the subscription when it was leased; an older copy is stale
 	Event               *Event
 	Attempt             int  // number of the attempt that is due, from 1 on
+	ScheduleStart       int  // attempts made before its schedule last began anew
 	Test                bool // a marked sample, not an event of the log
 	LeasedUntil         Time
 }

@@ -28,7 +28,8 @@ type Subscription struct {
 	Credentials Credentials
 
 	Signature      SignatureScheme
-	SigningSecrets []Secret // "whsec_…", the newest first; more than one while a rotation overlaps
+	SigningSecrets []Secret // "whsec_…", the newest first; those behind it sign until PreviousUntil
+	PreviousUntil  Time
 
 	Schedule     []time.Duration // wait after attempt n is Schedule[n-1]; then a dead letter
 	Timeout      time.Duration   // of one attempt

@@ -24,7 +24,8 @@ const (
 
 // Decide fills in what becomes of a's delivery after an attempt that ended with
 // r and err: Error, Status, NextAt and Disable. The next attempt comes
-// schedule[n-1] after the end of attempt n, plus up to 20 %; RetryAfter, at most
+// schedule[n-1] after the end of attempt n, counted from where the schedule last
+// began, plus up to 20 %; RetryAfter, at most
 // 24 h, moves it later, never earlier. A nil schedule means Schedule. A test has
 // one attempt.
 func Decide(a *hark.Attempt, schedule []time.Duration, r Receipt, err error) {
@@ -38,7 +39,7 @@ func Decide(a *hark.Attempt, schedule []time.Duration, r Receipt, err error) {
 	a.Error = Text(err.Error(), maxError)
 	a.Status = hark.Failed
 	a.Disable = IsGone(err)
-	n := max(a.Delivery.Attempt, 1)
+	n := max(a.Delivery.Attempt-a.Delivery.ScheduleStart, 1)
 	if IsPermanent(err) || n > len(schedule) || a.Delivery.Test {
 		return
 	}

@@ -47,8 +47,8 @@ func (g Signer) Check(s *hark.Subscription) error {
 
 // Sign returns the value of webhook-signature for a message with the given
 // webhook-id, webhook-timestamp (Unix seconds) and body: one signature for each
-// of the subscription's secrets, so that a receiver finds its own while a
-// rotation overlaps.
+// of the subscription's secrets that counts at that time, so that a receiver
+// finds its own while a rotation overlaps.
 func (g Signer) Sign(s *hark.Subscription, id string, timestamp int64, body []byte) (string, error) {
 	head := append(strconv.AppendInt(append([]byte(id), '.'), timestamp, 10), '.')
 	if s.Signature == hark.Ed25519 {
@@ -62,6 +62,9 @@ func (g Signer) Sign(s *hark.Subscription, id string, timestamp int64, body []by
 	}
 	var out []byte
 	for i, secret := range s.SigningSecrets {
+		if i > 0 && timestamp >= s.PreviousUntil.Time().Unix() {
+			break // this copy of the subscription is older than the end of the overlap
+		}
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret.Reveal(), secretPrefix))
 		if err != nil {
 			return "", fmt.Errorf("sign: signing secret %d is no base64", i+1) // without err, which quotes

@@ -17,7 +17,9 @@ import (
 
 func TestEverySecretSigns(t *testing.T) {
 	t.Parallel()
-	s := &hark.Subscription{SigningSecrets: []hark.Secret{delivery.NewSigningSecret(), delivery.NewSigningSecret()}}
+	s := &hark.Subscription{
+		SigningSecrets: []hark.Secret{delivery.NewSigningSecret(), delivery.NewSigningSecret()}, PreviousUntil: hark.Now().Add(time.Minute),
+	}
 	now, body := time.Now().Unix(), []byte(`{"a":1}`)
 	signature, err := delivery.Signer{}.Sign(s, "msg", now, body)
 	if err != nil {
@@ -37,6 +39,18 @@ func TestEverySecretSigns(t *testing.T) {
 		}
 		if verifier.Verify([]byte(`{"a":2}`), header) == nil {
 			t.Errorf("secret %d: another body passes", i)
+		}
+	}
+}
+
+func TestThePreviousSecretStopsSigning(t *testing.T) {
+	t.Parallel()
+	until := hark.TimeOf(time.Unix(1000, 0))
+	s := &hark.Subscription{SigningSecrets: []hark.Secret{delivery.NewSigningSecret(), delivery.NewSigningSecret()}, PreviousUntil: until}
+	for timestamp, want := range map[int64]int{999: 2, 1000: 1, 1001: 1} {
+		signature, err := delivery.Signer{}.Sign(s, "msg", timestamp, nil)
+		if n := len(strings.Fields(signature)); err != nil || n != want {
+			t.Errorf("at %d: %d signatures, %v; want %d", timestamp, n, err, want)
 		}
 	}
 }

@@ -186,7 +186,7 @@ func (h *postgresHot) claim(ctx context.Context, wants []hark.Want, now, until h
 			first := len(cs)
 			for rows.Next() {
 				var c claimed
-				if err := rows.Scan((*[16]byte)(&c.id), (*[16]byte)(&c.subscription), (*[16]byte)(&c.event), &c.attempts, &c.test, (*int64)(&c.next), &c.sequence, &c.version); err != nil {
+				if err := rows.Scan((*[16]byte)(&c.id), (*[16]byte)(&c.subscription), (*[16]byte)(&c.event), &c.attempts, &c.start, &c.test, (*int64)(&c.next), &c.sequence, &c.version); err != nil {
 					return err
 				}
 				cs = append(cs, c)

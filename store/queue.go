@@ -15,7 +15,7 @@ import (
 // claimed is a row that claim leased.
 type claimed struct {
 	id, subscription, event hark.ID
-	attempts                int
+	attempts, start         int
 	test                    bool
 	next                    hark.Time
 	sequence                int64
@@ -145,7 +145,7 @@ func (s *Store) load(ctx context.Context, cs []claimed, until hark.Time) ([]*har
 		}
 		ds = append(ds, &hark.Delivery{
 			ID: c.id, SubscriptionID: c.subscription, SubscriptionVersion: c.version,
-			Event: e, Attempt: c.attempts + 1, Test: c.test, LeasedUntil: until,
+			Event: e, Attempt: c.attempts + 1, ScheduleStart: c.start, Test: c.test, LeasedUntil: until,
 		})
 	}
 	return ds, nil

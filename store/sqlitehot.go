@@ -32,7 +32,7 @@ const (
 		SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD', 'IN_PROGRESS') AND subscription_id = ?2 ORDER BY sequence LIMIT 1)
 		AND status IN ('PENDING', 'HELD')
 		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = ?2) THEN ?3 ELSE 1 END ` + claimReturns
-	claimReturns = `RETURNING id, subscription_id, event_id, attempt_count, test, next_attempt_at, sequence,
+	claimReturns = `RETURNING id, subscription_id, event_id, attempt_count, schedule_start, test, next_attempt_at, sequence,
 		coalesce((SELECT s.version FROM event_subscriptions s WHERE s.id = subscription_id), 0)`
 	sqliteExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE status = 'IN_PROGRESS' AND leased_until < ?"
 	sqliteRelease = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id = ? AND status = 'IN_PROGRESS' AND leased_until = ?"
@@ -237,7 +237,7 @@ func (h *sqliteHot) claim(ctx context.Context, wants []hark.Want, now, until har
 			first := len(cs)
 			for rows.Next() {
 				var c claimed
-				if err := rows.Scan(&c.id, &c.subscription, &c.event, &c.attempts, &c.test, &c.next, &c.sequence, &c.version); err != nil {
+				if err := rows.Scan(&c.id, &c.subscription, &c.event, &c.attempts, &c.start, &c.test, &c.next, &c.sequence, &c.version); err != nil {
 					_ = rows.Close() // the scan's error is the one to tell
 					return err
 				}

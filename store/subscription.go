@@ -46,7 +46,7 @@ func (s *Store) Reveal(row *ent.EventSubscription) (*hark.Subscription, error) {
 	sub := &hark.Subscription{
 		ID: row.ID, ProjectID: row.ProjectID, Version: row.Version, Active: row.Active,
 		Endpoint: row.DeliveryEndpoint, Protocol: row.CallbackProtocol, PayloadType: row.PayloadType,
-		Credentials: *credentials, Signature: row.Signature, SigningSecrets: secrets,
+		Credentials: *credentials, Signature: row.Signature, SigningSecrets: secrets, PreviousUntil: row.PreviousUntil,
 		Timeout: time.Duration(row.TimeoutSeconds) * time.Second, MaxInFlight: row.MaxInFlight, Ordered: row.Ordered,
 	}
 	if row.Edges.Project != nil {

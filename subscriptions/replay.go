@@ -70,7 +70,7 @@ func (s *Service) replay(ctx context.Context, row *ent.EventSubscription, since,
 			return err
 		}
 		n, err = tx.Delivery.Update().Where(delivery.IDIn(ids...), delivery.StatusIn(status...)).
-			SetStatus(hark.Pending).SetNextAttemptAt(hark.Now()).SetDiscardReason("").Save(ctx)
+			SetStatus(hark.Pending).SetNextAttemptAt(hark.Now()).SetDiscardReason("").Modify(beginAnew).Save(ctx)
 		if err != nil || n == 0 || !audit {
 			return err
 		}
