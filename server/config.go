@@ -32,6 +32,7 @@ type Config struct {
 
 	Playground http.Handler // at /playground and below
 	WSDL       http.Handler // at /soap/hark.wsdl
+	JWKS       http.Handler // at /.well-known/hark/jwks.json
 	Metrics    http.Handler // at /metrics
 	Checks     []Check      // of /readyz; default none
 

@@ -42,6 +42,7 @@ func (s *Server) api(mux *http.ServeMux) {
 	mux.Handle("/api/v1/auth/token/renew", method(http.MethodPost, http.HandlerFunc(s.renew)))
 	mux.Handle("/api/v1/auth/token/revoke", method(http.MethodPost, http.HandlerFunc(s.revoke)))
 	mux.Handle("/soap/hark.wsdl", method(http.MethodGet, c.WSDL))
+	mux.Handle("/.well-known/hark/jwks.json", method(http.MethodGet, c.JWKS))
 	mux.Handle("/playground", method(http.MethodGet, c.Playground))
 	mux.Handle("/playground/", method(http.MethodGet, c.Playground))
 }

@@ -23,14 +23,24 @@ func (c *serveCmd) adminToken() hark.Secret { return hark.Secret(c.AdminToken) }
 
 // newDrivers makes the drivers that there are; hangUp closes the connections
 // that they keep.
-func newDrivers(policy *egress.Policy, client *http.Client) (drivers delivery.Drivers, hangUp func()) {
-	auth, signer, agent := delivery.NewAuthorizer(client), delivery.Signer{}, "hark/"+version()
+func newDrivers(policy *egress.Policy, client *http.Client, signer delivery.Signer) (drivers delivery.Drivers, hangUp func()) {
+	auth, agent := delivery.NewAuthorizer(client), "hark/"+version()
 	calls := grpc.New(policy.DialContext, nil, auth, signer, agent)
 	return delivery.Drivers{
 		hark.HTTP: webhook.New(client, auth, signer, agent),
 		hark.SOAP: soap.New(client, auth, signer, agent),
 		hark.GRPC: calls,
 	}, calls.Close
+}
+
+// newSigner makes what signs callbacks. When the key that seals the Ed25519 key
+// is lost, callbacks by HMAC_SHA256 are signed all the same.
+func newSigner(key *store.SigningKey, log *slog.Logger) delivery.Signer {
+	private, err := key.Open()
+	if err != nil {
+		log.Error("callbacks with signature ED25519 fail", "err", err)
+	}
+	return delivery.Signer{Key: private}
 }
 
 // broker makes the broker of the setting.

@@ -102,9 +102,13 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	}
 	showToken(std, made.Reveal())
 
+	signing, err := st.SigningKey(ctx)
+	if err != nil {
+		return err
+	}
 	metrics := telemetry.New()
 	client := policy.Client(nil)
-	drivers, hangUp := newDrivers(policy, client)
+	drivers, hangUp := newDrivers(policy, client, newSigner(signing, log))
 	defer hangUp()
 	var starter events.Starter
 	worker := delivery.NewWorker(st, drivers, log, delivery.Config{DrainTimeout: c.DrainTimeout, Observe: metrics.Attempt})
@@ -134,7 +138,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	srv := server.New(server.Config{
 		Schema: schema, Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
 		Publisher: publisher, Projects: acc,
-		Playground: console.Playground(), WSDL: soap.WSDL(), Metrics: metrics.Handler(),
+		Playground: console.Playground(), WSDL: soap.WSDL(), JWKS: delivery.JWKS(signing.Public), Metrics: metrics.Handler(),
 		Groups: groups, Checks: c.checks(st, broker),
 		TLS: tlsConfig, H2C: c.H2C,
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
