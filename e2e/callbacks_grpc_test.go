@@ -16,7 +16,7 @@ func TestGRPCCallbacks(t *testing.T) {
 	r := receive(t, "receiver_grpc.mjs")
 	subscriptions := make(map[string]*subscription)
 	for _, kind := range []string{"basic", "jwt", "oauth2", "apiKey"} {
-		subscriptions[kind] = r.subscribe(node, "GRPC", kind)
+		subscriptions[kind] = r.subscribe(node, "GRPC", kind, nil)
 	}
 	publishUpdate(t, node, payload)
 	for kind, s := range subscriptions {

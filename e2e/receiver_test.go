@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -34,9 +35,10 @@ type received struct {
 }
 
 // receive starts a receiver.
-func receive(t *testing.T, script string) *receiver {
+func receive(t *testing.T, script string, args ...string) *receiver {
 	t.Helper()
-	r := &receiver{terminal: open(t, script, exec.CommandContext(context.WithoutCancel(t.Context()), "node", script))} // ended by open
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", append([]string{script}, args...)...) // ended by open
+	r := &receiver{terminal: open(t, script, cmd)}
 	r.shows(`"tokenUrl":`, 1)
 	for _, line := range r.lines() {
 		if err := json.Unmarshal([]byte(line), r); err != nil {
@@ -90,8 +92,9 @@ type callback struct {
 	}
 }
 
-// subscribe brings secret:update to a receiver with one kind of credentials.
-func (r *receiver) subscribe(node *testkit.Node, protocol, kind string) *subscription {
+// subscribe brings secret:update to a receiver with one kind of credentials;
+// more goes into the input.
+func (r *receiver) subscribe(node *testkit.Node, protocol, kind string, more testkit.Vars) *subscription {
 	r.t.Helper()
 	auth := map[string]testkit.Vars{
 		"basic":  {"username": "aladdin", "password": "open sesame"},
@@ -105,12 +108,14 @@ func (r *receiver) subscribe(node *testkit.Node, protocol, kind string) *subscri
 			EventSubscription subscription
 		}
 	}
-	made := testkit.MustCall[data](r.t, node.Admin(), `mutation($input: CreateEventSubscriptionInput!) {
-		createEventSubscription(input: $input) { signingSecret eventSubscription { id health } }
-	}`, testkit.Vars{"input": testkit.Vars{
+	input := testkit.Vars{
 		"eventDefinitionIds": []string{secretUpdate}, "subscriberService": "by " + kind, "callbackProtocol": protocol,
 		"deliveryEndpoint": r.Endpoint, "auth": testkit.Vars{kind: auth}, "retryPolicy": testkit.Vars{"scheduleSeconds": []int{1, 1, 1, 1, 1}},
-	}}).CreateEventSubscription
+	}
+	maps.Copy(input, more)
+	made := testkit.MustCall[data](r.t, node.Admin(), `mutation($input: CreateEventSubscriptionInput!) {
+		createEventSubscription(input: $input) { signingSecret eventSubscription { id health } }
+	}`, testkit.Vars{"input": input}).CreateEventSubscription
 	s := made.EventSubscription
 	s.signingSecret = made.SigningSecret
 	return &s
