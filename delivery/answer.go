@@ -39,7 +39,6 @@ func readAnswer(resp *http.Response, started time.Time) *Answer {
 		Status: resp.StatusCode, Header: resp.Header, Failure: judge(resp),
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 	}
-	// So too for a 101, where the body is the connection, which no context ends.
 	if resp.ContentLength == 0 {
 		return a
 	}

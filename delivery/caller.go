@@ -82,33 +82,48 @@ func (c *Caller) Request(s *hark.Subscription, d *hark.Delivery, method string, 
 // Call sends req with the credentials of s, with a new OAuth2 token once more
 // after a 401. Its error means that no answer came.
 func (c *Caller) Call(ctx context.Context, s *hark.Subscription, req *http.Request) (*Answer, error) {
+	a, upgraded, err := c.Upgrade(ctx, s, req)
+	if upgraded != nil {
+		_ = upgraded.Body.Close() // nobody asked for it
+	}
+	return a, err
+}
+
+// Upgrade is Call for a request that asks for another protocol. If the answer
+// is 101, the response is not nil: its body is the connection, to be closed.
+func (c *Caller) Upgrade(ctx context.Context, s *hark.Subscription, req *http.Request) (*Answer, *http.Response, error) {
 	started := time.Now()
 	for renewed := false; ; renewed = true {
 		name, value, err := c.auth.Header(ctx, s)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		// Not Set: the name goes out as the subscriber wrote it.
 		req.Header[name] = []string{value}
-		a, err := c.send(ctx, req, started)
+		resp, err := c.send(ctx, req, started)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		_, token, _ := strings.Cut(value, " ")
-		a.sent = []string{value, token}
+		sent := []string{value, token}
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			return &Answer{Status: resp.StatusCode, Header: resp.Header, Failure: judge(resp), sent: sent}, resp, nil
+		}
+		a := readAnswer(resp, started)
+		a.sent = sent
 		a.Body = a.Redact(a.Body)
 		if a.Status != http.StatusUnauthorized || renewed || !c.auth.Renew(s, value) {
-			return a, nil
+			return a, nil, nil
 		}
 		req.Header = req.Header.Clone() // the connection may still hold the old one
 		if req.Body, err = req.GetBody(); err != nil {
-			return nil, fmt.Errorf("send again: %w", err)
+			return nil, nil, fmt.Errorf("send again: %w", err)
 		}
 	}
 }
 
-// send sends req and reads the answer.
-func (c *Caller) send(ctx context.Context, req *http.Request, started time.Time) (*Answer, error) {
+// send sends req and waits for the headers of the answer.
+func (c *Caller) send(ctx context.Context, req *http.Request, started time.Time) (*http.Response, error) {
 	ctx, during := watch(ctx)
 	req = req.WithContext(ctx)
 	if traceparent := Traceparent(ctx); traceparent != "" {
@@ -118,7 +133,7 @@ func (c *Caller) send(ctx context.Context, req *http.Request, started time.Time)
 	if err != nil {
 		return nil, errors.New(Explain(err, during.String(), time.Since(started)))
 	}
-	return readAnswer(resp, started), nil
+	return resp, nil
 }
 
 // A phase is how far a request has come, for the words of a time-out.
