@@ -27,6 +27,10 @@ type AuditEntry struct {
 	Target string `json:"target,omitempty"`
 	// ProjectID holds the value of the "project_id" field.
 	ProjectID *hark.ID `json:"project_id,omitempty"`
+	// Where the request came from.
+	Address string `json:"address,omitempty"`
+	// UserAgent holds the value of the "user_agent" field.
+	UserAgent string `json:"user_agent,omitempty"`
 	// Detail holds the value of the "detail" field.
 	Detail       hark.JSON `json:"detail,omitempty"`
 	selectValues sql.SelectValues
@@ -45,7 +49,7 @@ func (*AuditEntry) scanValues(columns []string) ([]any, error) {
 			values[i] = new(hark.ID)
 		case auditentry.FieldAt:
 			values[i] = new(sql.NullInt64)
-		case auditentry.FieldAction, auditentry.FieldTarget:
+		case auditentry.FieldAction, auditentry.FieldTarget, auditentry.FieldAddress, auditentry.FieldUserAgent:
 			values[i] = new(sql.NullString)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -99,6 +103,18 @@ func (_m *AuditEntry) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.ProjectID = new(hark.ID)
 				*_m.ProjectID = *value.S.(*hark.ID)
+			}
+		case auditentry.FieldAddress:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field address", values[i])
+			} else if value.Valid {
+				_m.Address = value.String
+			}
+		case auditentry.FieldUserAgent:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field user_agent", values[i])
+			} else if value.Valid {
+				_m.UserAgent = value.String
 			}
 		case auditentry.FieldDetail:
 			if value, ok := values[i].(*[]byte); !ok {
@@ -160,6 +176,12 @@ func (_m *AuditEntry) String() string {
 		builder.WriteString("project_id=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
+	builder.WriteString(", ")
+	builder.WriteString("address=")
+	builder.WriteString(_m.Address)
+	builder.WriteString(", ")
+	builder.WriteString("user_agent=")
+	builder.WriteString(_m.UserAgent)
 	builder.WriteString(", ")
 	builder.WriteString("detail=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Detail))

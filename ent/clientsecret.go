@@ -3,6 +3,7 @@
 package ent
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -28,6 +29,12 @@ type ClientSecret struct {
 	ExpiresAt hark.Time `json:"expires_at,omitempty"`
 	// RevokedAt holds the value of the "revoked_at" field.
 	RevokedAt hark.Time `json:"revoked_at,omitempty"`
+	// 0: any number.
+	MaxUses int `json:"max_uses,omitempty"`
+	// Uses holds the value of the "uses" field.
+	Uses int `json:"uses,omitempty"`
+	// None: from everywhere.
+	TrustedCidrs []string `json:"trusted_cidrs,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the ClientSecretQuery when eager-loading is set.
 	Edges        ClientSecretEdges `json:"edges"`
@@ -59,11 +66,11 @@ func (*ClientSecret) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case clientsecret.FieldHash:
+		case clientsecret.FieldHash, clientsecret.FieldTrustedCidrs:
 			values[i] = new([]byte)
 		case clientsecret.FieldID, clientsecret.FieldIdentityID:
 			values[i] = new(hark.ID)
-		case clientsecret.FieldCreatedAt, clientsecret.FieldExpiresAt, clientsecret.FieldRevokedAt:
+		case clientsecret.FieldCreatedAt, clientsecret.FieldExpiresAt, clientsecret.FieldRevokedAt, clientsecret.FieldMaxUses, clientsecret.FieldUses:
 			values[i] = new(sql.NullInt64)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -115,6 +122,26 @@ func (_m *ClientSecret) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field revoked_at", values[i])
 			} else if value.Valid {
 				_m.RevokedAt = hark.Time(value.Int64)
+			}
+		case clientsecret.FieldMaxUses:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field max_uses", values[i])
+			} else if value.Valid {
+				_m.MaxUses = int(value.Int64)
+			}
+		case clientsecret.FieldUses:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field uses", values[i])
+			} else if value.Valid {
+				_m.Uses = int(value.Int64)
+			}
+		case clientsecret.FieldTrustedCidrs:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field trusted_cidrs", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.TrustedCidrs); err != nil {
+					return fmt.Errorf("unmarshal field trusted_cidrs: %w", err)
+				}
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -170,6 +197,15 @@ func (_m *ClientSecret) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("revoked_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.RevokedAt))
+	builder.WriteString(", ")
+	builder.WriteString("max_uses=")
+	builder.WriteString(fmt.Sprintf("%v", _m.MaxUses))
+	builder.WriteString(", ")
+	builder.WriteString("uses=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Uses))
+	builder.WriteString(", ")
+	builder.WriteString("trusted_cidrs=")
+	builder.WriteString(fmt.Sprintf("%v", _m.TrustedCidrs))
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -78,6 +78,40 @@ func (_c *ClientSecretCreate) SetNillableRevokedAt(v *hark.Time) *ClientSecretCr
 	return _c
 }
 
+// SetMaxUses sets the "max_uses" field.
+func (_c *ClientSecretCreate) SetMaxUses(v int) *ClientSecretCreate {
+	_c.mutation.SetMaxUses(v)
+	return _c
+}
+
+// SetNillableMaxUses sets the "max_uses" field if the given value is not nil.
+func (_c *ClientSecretCreate) SetNillableMaxUses(v *int) *ClientSecretCreate {
+	if v != nil {
+		_c.SetMaxUses(*v)
+	}
+	return _c
+}
+
+// SetUses sets the "uses" field.
+func (_c *ClientSecretCreate) SetUses(v int) *ClientSecretCreate {
+	_c.mutation.SetUses(v)
+	return _c
+}
+
+// SetNillableUses sets the "uses" field if the given value is not nil.
+func (_c *ClientSecretCreate) SetNillableUses(v *int) *ClientSecretCreate {
+	if v != nil {
+		_c.SetUses(*v)
+	}
+	return _c
+}
+
+// SetTrustedCidrs sets the "trusted_cidrs" field.
+func (_c *ClientSecretCreate) SetTrustedCidrs(v []string) *ClientSecretCreate {
+	_c.mutation.SetTrustedCidrs(v)
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *ClientSecretCreate) SetID(v hark.ID) *ClientSecretCreate {
 	_c.mutation.SetID(v)
@@ -144,6 +178,14 @@ func (_c *ClientSecretCreate) defaults() {
 		v := clientsecret.DefaultRevokedAt
 		_c.mutation.SetRevokedAt(v)
 	}
+	if _, ok := _c.mutation.MaxUses(); !ok {
+		v := clientsecret.DefaultMaxUses
+		_c.mutation.SetMaxUses(v)
+	}
+	if _, ok := _c.mutation.Uses(); !ok {
+		v := clientsecret.DefaultUses
+		_c.mutation.SetUses(v)
+	}
 	if _, ok := _c.mutation.ID(); !ok {
 		v := clientsecret.DefaultID()
 		_c.mutation.SetID(v)
@@ -171,6 +213,12 @@ func (_c *ClientSecretCreate) check() error {
 	}
 	if _, ok := _c.mutation.RevokedAt(); !ok {
 		return &ValidationError{Name: "revoked_at", err: errors.New(`ent: missing required field "ClientSecret.revoked_at"`)}
+	}
+	if _, ok := _c.mutation.MaxUses(); !ok {
+		return &ValidationError{Name: "max_uses", err: errors.New(`ent: missing required field "ClientSecret.max_uses"`)}
+	}
+	if _, ok := _c.mutation.Uses(); !ok {
+		return &ValidationError{Name: "uses", err: errors.New(`ent: missing required field "ClientSecret.uses"`)}
 	}
 	if len(_c.mutation.IdentityIDs()) == 0 {
 		return &ValidationError{Name: "identity", err: errors.New(`ent: missing required edge "ClientSecret.identity"`)}
@@ -226,6 +274,18 @@ func (_c *ClientSecretCreate) createSpec() (*ClientSecret, *sqlgraph.CreateSpec)
 	if value, ok := _c.mutation.RevokedAt(); ok {
 		_spec.SetField(clientsecret.FieldRevokedAt, field.TypeInt64, value)
 		_node.RevokedAt = value
+	}
+	if value, ok := _c.mutation.MaxUses(); ok {
+		_spec.SetField(clientsecret.FieldMaxUses, field.TypeInt, value)
+		_node.MaxUses = value
+	}
+	if value, ok := _c.mutation.Uses(); ok {
+		_spec.SetField(clientsecret.FieldUses, field.TypeInt, value)
+		_node.Uses = value
+	}
+	if value, ok := _c.mutation.TrustedCidrs(); ok {
+		_spec.SetField(clientsecret.FieldTrustedCidrs, field.TypeJSON, value)
+		_node.TrustedCidrs = value
 	}
 	if nodes := _c.mutation.IdentityIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -344,6 +404,24 @@ func (u *ClientSecretUpsert) AddRevokedAt(v hark.Time) *ClientSecretUpsert {
 	return u
 }
 
+// SetUses sets the "uses" field.
+func (u *ClientSecretUpsert) SetUses(v int) *ClientSecretUpsert {
+	u.Set(clientsecret.FieldUses, v)
+	return u
+}
+
+// UpdateUses sets the "uses" field to the value that was provided on create.
+func (u *ClientSecretUpsert) UpdateUses() *ClientSecretUpsert {
+	u.SetExcluded(clientsecret.FieldUses)
+	return u
+}
+
+// AddUses adds v to the "uses" field.
+func (u *ClientSecretUpsert) AddUses(v int) *ClientSecretUpsert {
+	u.Add(clientsecret.FieldUses, v)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -366,6 +444,12 @@ func (u *ClientSecretUpsertOne) UpdateNewValues() *ClientSecretUpsertOne {
 		}
 		if _, exists := u.create.mutation.CreatedAt(); exists {
 			s.SetIgnore(clientsecret.FieldCreatedAt)
+		}
+		if _, exists := u.create.mutation.MaxUses(); exists {
+			s.SetIgnore(clientsecret.FieldMaxUses)
+		}
+		if _, exists := u.create.mutation.TrustedCidrs(); exists {
+			s.SetIgnore(clientsecret.FieldTrustedCidrs)
 		}
 	}))
 	return u
@@ -451,6 +535,27 @@ func (u *ClientSecretUpsertOne) AddRevokedAt(v hark.Time) *ClientSecretUpsertOne
 func (u *ClientSecretUpsertOne) UpdateRevokedAt() *ClientSecretUpsertOne {
 	return u.Update(func(s *ClientSecretUpsert) {
 		s.UpdateRevokedAt()
+	})
+}
+
+// SetUses sets the "uses" field.
+func (u *ClientSecretUpsertOne) SetUses(v int) *ClientSecretUpsertOne {
+	return u.Update(func(s *ClientSecretUpsert) {
+		s.SetUses(v)
+	})
+}
+
+// AddUses adds v to the "uses" field.
+func (u *ClientSecretUpsertOne) AddUses(v int) *ClientSecretUpsertOne {
+	return u.Update(func(s *ClientSecretUpsert) {
+		s.AddUses(v)
+	})
+}
+
+// UpdateUses sets the "uses" field to the value that was provided on create.
+func (u *ClientSecretUpsertOne) UpdateUses() *ClientSecretUpsertOne {
+	return u.Update(func(s *ClientSecretUpsert) {
+		s.UpdateUses()
 	})
 }
 
@@ -643,6 +748,12 @@ func (u *ClientSecretUpsertBulk) UpdateNewValues() *ClientSecretUpsertBulk {
 			if _, exists := b.mutation.CreatedAt(); exists {
 				s.SetIgnore(clientsecret.FieldCreatedAt)
 			}
+			if _, exists := b.mutation.MaxUses(); exists {
+				s.SetIgnore(clientsecret.FieldMaxUses)
+			}
+			if _, exists := b.mutation.TrustedCidrs(); exists {
+				s.SetIgnore(clientsecret.FieldTrustedCidrs)
+			}
 		}
 	}))
 	return u
@@ -728,6 +839,27 @@ func (u *ClientSecretUpsertBulk) AddRevokedAt(v hark.Time) *ClientSecretUpsertBu
 func (u *ClientSecretUpsertBulk) UpdateRevokedAt() *ClientSecretUpsertBulk {
 	return u.Update(func(s *ClientSecretUpsert) {
 		s.UpdateRevokedAt()
+	})
+}
+
+// SetUses sets the "uses" field.
+func (u *ClientSecretUpsertBulk) SetUses(v int) *ClientSecretUpsertBulk {
+	return u.Update(func(s *ClientSecretUpsert) {
+		s.SetUses(v)
+	})
+}
+
+// AddUses adds v to the "uses" field.
+func (u *ClientSecretUpsertBulk) AddUses(v int) *ClientSecretUpsertBulk {
+	return u.Update(func(s *ClientSecretUpsert) {
+		s.AddUses(v)
+	})
+}
+
+// UpdateUses sets the "uses" field to the value that was provided on create.
+func (u *ClientSecretUpsertBulk) UpdateUses() *ClientSecretUpsertBulk {
+	return u.Update(func(s *ClientSecretUpsert) {
+		s.UpdateUses()
 	})
 }
 

@@ -77,6 +77,27 @@ func (_u *ClientSecretUpdate) AddRevokedAt(v hark.Time) *ClientSecretUpdate {
 	return _u
 }
 
+// SetUses sets the "uses" field.
+func (_u *ClientSecretUpdate) SetUses(v int) *ClientSecretUpdate {
+	_u.mutation.ResetUses()
+	_u.mutation.SetUses(v)
+	return _u
+}
+
+// SetNillableUses sets the "uses" field if the given value is not nil.
+func (_u *ClientSecretUpdate) SetNillableUses(v *int) *ClientSecretUpdate {
+	if v != nil {
+		_u.SetUses(*v)
+	}
+	return _u
+}
+
+// AddUses adds value to the "uses" field.
+func (_u *ClientSecretUpdate) AddUses(v int) *ClientSecretUpdate {
+	_u.mutation.AddUses(v)
+	return _u
+}
+
 // Mutation returns the ClientSecretMutation object of the builder.
 func (_u *ClientSecretUpdate) Mutation() *ClientSecretMutation {
 	return _u.mutation
@@ -155,6 +176,15 @@ func (_u *ClientSecretUpdate) sqlSave(ctx context.Context) (_node int, err error
 	if value, ok := _u.mutation.AddedRevokedAt(); ok {
 		_spec.AddField(clientsecret.FieldRevokedAt, field.TypeInt64, value)
 	}
+	if value, ok := _u.mutation.Uses(); ok {
+		_spec.SetField(clientsecret.FieldUses, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedUses(); ok {
+		_spec.AddField(clientsecret.FieldUses, field.TypeInt, value)
+	}
+	if _u.mutation.TrustedCidrsCleared() {
+		_spec.ClearField(clientsecret.FieldTrustedCidrs, field.TypeJSON)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -222,6 +252,27 @@ func (_u *ClientSecretUpdateOne) SetNillableRevokedAt(v *hark.Time) *ClientSecre
 // AddRevokedAt adds value to the "revoked_at" field.
 func (_u *ClientSecretUpdateOne) AddRevokedAt(v hark.Time) *ClientSecretUpdateOne {
 	_u.mutation.AddRevokedAt(v)
+	return _u
+}
+
+// SetUses sets the "uses" field.
+func (_u *ClientSecretUpdateOne) SetUses(v int) *ClientSecretUpdateOne {
+	_u.mutation.ResetUses()
+	_u.mutation.SetUses(v)
+	return _u
+}
+
+// SetNillableUses sets the "uses" field if the given value is not nil.
+func (_u *ClientSecretUpdateOne) SetNillableUses(v *int) *ClientSecretUpdateOne {
+	if v != nil {
+		_u.SetUses(*v)
+	}
+	return _u
+}
+
+// AddUses adds value to the "uses" field.
+func (_u *ClientSecretUpdateOne) AddUses(v int) *ClientSecretUpdateOne {
+	_u.mutation.AddUses(v)
 	return _u
 }
 
@@ -332,6 +383,15 @@ func (_u *ClientSecretUpdateOne) sqlSave(ctx context.Context) (_node *ClientSecr
 	}
 	if value, ok := _u.mutation.AddedRevokedAt(); ok {
 		_spec.AddField(clientsecret.FieldRevokedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.Uses(); ok {
+		_spec.SetField(clientsecret.FieldUses, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedUses(); ok {
+		_spec.AddField(clientsecret.FieldUses, field.TypeInt, value)
+	}
+	if _u.mutation.TrustedCidrsCleared() {
+		_spec.ClearField(clientsecret.FieldTrustedCidrs, field.TypeJSON)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &ClientSecret{config: _u.config}

@@ -3,6 +3,7 @@
 package ent
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -23,6 +24,14 @@ type Identity struct {
 	CreatedAt hark.Time `json:"created_at,omitempty"`
 	// LastUsedAt holds the value of the "last_used_at" field.
 	LastUsedAt hark.Time `json:"last_used_at,omitempty"`
+	// Wrong client secrets in a row.
+	LoginFailures int `json:"login_failures,omitempty"`
+	// When the last one was tried.
+	LoginFailedAt hark.Time `json:"login_failed_at,omitempty"`
+	// What the identity provider's last token said, as its claim does.
+	IssuedRoles []string `json:"issued_roles,omitempty"`
+	// When that token ends; 0: there was none.
+	IssuedUntil hark.Time `json:"issued_until,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the IdentityQuery when eager-loading is set.
 	Edges        IdentityEdges `json:"edges"`
@@ -74,9 +83,11 @@ func (*Identity) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
+		case identity.FieldIssuedRoles:
+			values[i] = new([]byte)
 		case identity.FieldID:
 			values[i] = new(hark.ID)
-		case identity.FieldCreatedAt, identity.FieldLastUsedAt:
+		case identity.FieldCreatedAt, identity.FieldLastUsedAt, identity.FieldLoginFailures, identity.FieldLoginFailedAt, identity.FieldIssuedUntil:
 			values[i] = new(sql.NullInt64)
 		case identity.FieldName:
 			values[i] = new(sql.NullString)
@@ -118,6 +129,32 @@ func (_m *Identity) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field last_used_at", values[i])
 			} else if value.Valid {
 				_m.LastUsedAt = hark.Time(value.Int64)
+			}
+		case identity.FieldLoginFailures:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field login_failures", values[i])
+			} else if value.Valid {
+				_m.LoginFailures = int(value.Int64)
+			}
+		case identity.FieldLoginFailedAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field login_failed_at", values[i])
+			} else if value.Valid {
+				_m.LoginFailedAt = hark.Time(value.Int64)
+			}
+		case identity.FieldIssuedRoles:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field issued_roles", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.IssuedRoles); err != nil {
+					return fmt.Errorf("unmarshal field issued_roles: %w", err)
+				}
+			}
+		case identity.FieldIssuedUntil:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field issued_until", values[i])
+			} else if value.Valid {
+				_m.IssuedUntil = hark.Time(value.Int64)
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -178,6 +215,18 @@ func (_m *Identity) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("last_used_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.LastUsedAt))
+	builder.WriteString(", ")
+	builder.WriteString("login_failures=")
+	builder.WriteString(fmt.Sprintf("%v", _m.LoginFailures))
+	builder.WriteString(", ")
+	builder.WriteString("login_failed_at=")
+	builder.WriteString(fmt.Sprintf("%v", _m.LoginFailedAt))
+	builder.WriteString(", ")
+	builder.WriteString("issued_roles=")
+	builder.WriteString(fmt.Sprintf("%v", _m.IssuedRoles))
+	builder.WriteString(", ")
+	builder.WriteString("issued_until=")
+	builder.WriteString(fmt.Sprintf("%v", _m.IssuedUntil))
 	builder.WriteByte(')')
 	return builder.String()
 }

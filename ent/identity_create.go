@@ -60,6 +60,54 @@ func (_c *IdentityCreate) SetNillableLastUsedAt(v *hark.Time) *IdentityCreate {
 	return _c
 }
 
+// SetLoginFailures sets the "login_failures" field.
+func (_c *IdentityCreate) SetLoginFailures(v int) *IdentityCreate {
+	_c.mutation.SetLoginFailures(v)
+	return _c
+}
+
+// SetNillableLoginFailures sets the "login_failures" field if the given value is not nil.
+func (_c *IdentityCreate) SetNillableLoginFailures(v *int) *IdentityCreate {
+	if v != nil {
+		_c.SetLoginFailures(*v)
+	}
+	return _c
+}
+
+// SetLoginFailedAt sets the "login_failed_at" field.
+func (_c *IdentityCreate) SetLoginFailedAt(v hark.Time) *IdentityCreate {
+	_c.mutation.SetLoginFailedAt(v)
+	return _c
+}
+
+// SetNillableLoginFailedAt sets the "login_failed_at" field if the given value is not nil.
+func (_c *IdentityCreate) SetNillableLoginFailedAt(v *hark.Time) *IdentityCreate {
+	if v != nil {
+		_c.SetLoginFailedAt(*v)
+	}
+	return _c
+}
+
+// SetIssuedRoles sets the "issued_roles" field.
+func (_c *IdentityCreate) SetIssuedRoles(v []string) *IdentityCreate {
+	_c.mutation.SetIssuedRoles(v)
+	return _c
+}
+
+// SetIssuedUntil sets the "issued_until" field.
+func (_c *IdentityCreate) SetIssuedUntil(v hark.Time) *IdentityCreate {
+	_c.mutation.SetIssuedUntil(v)
+	return _c
+}
+
+// SetNillableIssuedUntil sets the "issued_until" field if the given value is not nil.
+func (_c *IdentityCreate) SetNillableIssuedUntil(v *hark.Time) *IdentityCreate {
+	if v != nil {
+		_c.SetIssuedUntil(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *IdentityCreate) SetID(v hark.ID) *IdentityCreate {
 	_c.mutation.SetID(v)
@@ -162,6 +210,18 @@ func (_c *IdentityCreate) defaults() {
 		v := identity.DefaultLastUsedAt
 		_c.mutation.SetLastUsedAt(v)
 	}
+	if _, ok := _c.mutation.LoginFailures(); !ok {
+		v := identity.DefaultLoginFailures
+		_c.mutation.SetLoginFailures(v)
+	}
+	if _, ok := _c.mutation.LoginFailedAt(); !ok {
+		v := identity.DefaultLoginFailedAt
+		_c.mutation.SetLoginFailedAt(v)
+	}
+	if _, ok := _c.mutation.IssuedUntil(); !ok {
+		v := identity.DefaultIssuedUntil
+		_c.mutation.SetIssuedUntil(v)
+	}
 	if _, ok := _c.mutation.ID(); !ok {
 		v := identity.DefaultID()
 		_c.mutation.SetID(v)
@@ -183,6 +243,15 @@ func (_c *IdentityCreate) check() error {
 	}
 	if _, ok := _c.mutation.LastUsedAt(); !ok {
 		return &ValidationError{Name: "last_used_at", err: errors.New(`ent: missing required field "Identity.last_used_at"`)}
+	}
+	if _, ok := _c.mutation.LoginFailures(); !ok {
+		return &ValidationError{Name: "login_failures", err: errors.New(`ent: missing required field "Identity.login_failures"`)}
+	}
+	if _, ok := _c.mutation.LoginFailedAt(); !ok {
+		return &ValidationError{Name: "login_failed_at", err: errors.New(`ent: missing required field "Identity.login_failed_at"`)}
+	}
+	if _, ok := _c.mutation.IssuedUntil(); !ok {
+		return &ValidationError{Name: "issued_until", err: errors.New(`ent: missing required field "Identity.issued_until"`)}
 	}
 	return nil
 }
@@ -231,6 +300,22 @@ func (_c *IdentityCreate) createSpec() (*Identity, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.LastUsedAt(); ok {
 		_spec.SetField(identity.FieldLastUsedAt, field.TypeInt64, value)
 		_node.LastUsedAt = value
+	}
+	if value, ok := _c.mutation.LoginFailures(); ok {
+		_spec.SetField(identity.FieldLoginFailures, field.TypeInt, value)
+		_node.LoginFailures = value
+	}
+	if value, ok := _c.mutation.LoginFailedAt(); ok {
+		_spec.SetField(identity.FieldLoginFailedAt, field.TypeInt64, value)
+		_node.LoginFailedAt = value
+	}
+	if value, ok := _c.mutation.IssuedRoles(); ok {
+		_spec.SetField(identity.FieldIssuedRoles, field.TypeJSON, value)
+		_node.IssuedRoles = value
+	}
+	if value, ok := _c.mutation.IssuedUntil(); ok {
+		_spec.SetField(identity.FieldIssuedUntil, field.TypeInt64, value)
+		_node.IssuedUntil = value
 	}
 	if nodes := _c.mutation.GrantsIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -362,6 +447,78 @@ func (u *IdentityUpsert) AddLastUsedAt(v hark.Time) *IdentityUpsert {
 	return u
 }
 
+// SetLoginFailures sets the "login_failures" field.
+func (u *IdentityUpsert) SetLoginFailures(v int) *IdentityUpsert {
+	u.Set(identity.FieldLoginFailures, v)
+	return u
+}
+
+// UpdateLoginFailures sets the "login_failures" field to the value that was provided on create.
+func (u *IdentityUpsert) UpdateLoginFailures() *IdentityUpsert {
+	u.SetExcluded(identity.FieldLoginFailures)
+	return u
+}
+
+// AddLoginFailures adds v to the "login_failures" field.
+func (u *IdentityUpsert) AddLoginFailures(v int) *IdentityUpsert {
+	u.Add(identity.FieldLoginFailures, v)
+	return u
+}
+
+// SetLoginFailedAt sets the "login_failed_at" field.
+func (u *IdentityUpsert) SetLoginFailedAt(v hark.Time) *IdentityUpsert {
+	u.Set(identity.FieldLoginFailedAt, v)
+	return u
+}
+
+// UpdateLoginFailedAt sets the "login_failed_at" field to the value that was provided on create.
+func (u *IdentityUpsert) UpdateLoginFailedAt() *IdentityUpsert {
+	u.SetExcluded(identity.FieldLoginFailedAt)
+	return u
+}
+
+// AddLoginFailedAt adds v to the "login_failed_at" field.
+func (u *IdentityUpsert) AddLoginFailedAt(v hark.Time) *IdentityUpsert {
+	u.Add(identity.FieldLoginFailedAt, v)
+	return u
+}
+
+// SetIssuedRoles sets the "issued_roles" field.
+func (u *IdentityUpsert) SetIssuedRoles(v []string) *IdentityUpsert {
+	u.Set(identity.FieldIssuedRoles, v)
+	return u
+}
+
+// UpdateIssuedRoles sets the "issued_roles" field to the value that was provided on create.
+func (u *IdentityUpsert) UpdateIssuedRoles() *IdentityUpsert {
+	u.SetExcluded(identity.FieldIssuedRoles)
+	return u
+}
+
+// ClearIssuedRoles clears the value of the "issued_roles" field.
+func (u *IdentityUpsert) ClearIssuedRoles() *IdentityUpsert {
+	u.SetNull(identity.FieldIssuedRoles)
+	return u
+}
+
+// SetIssuedUntil sets the "issued_until" field.
+func (u *IdentityUpsert) SetIssuedUntil(v hark.Time) *IdentityUpsert {
+	u.Set(identity.FieldIssuedUntil, v)
+	return u
+}
+
+// UpdateIssuedUntil sets the "issued_until" field to the value that was provided on create.
+func (u *IdentityUpsert) UpdateIssuedUntil() *IdentityUpsert {
+	u.SetExcluded(identity.FieldIssuedUntil)
+	return u
+}
+
+// AddIssuedUntil adds v to the "issued_until" field.
+func (u *IdentityUpsert) AddIssuedUntil(v hark.Time) *IdentityUpsert {
+	u.Add(identity.FieldIssuedUntil, v)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -445,6 +602,90 @@ func (u *IdentityUpsertOne) AddLastUsedAt(v hark.Time) *IdentityUpsertOne {
 func (u *IdentityUpsertOne) UpdateLastUsedAt() *IdentityUpsertOne {
 	return u.Update(func(s *IdentityUpsert) {
 		s.UpdateLastUsedAt()
+	})
+}
+
+// SetLoginFailures sets the "login_failures" field.
+func (u *IdentityUpsertOne) SetLoginFailures(v int) *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.SetLoginFailures(v)
+	})
+}
+
+// AddLoginFailures adds v to the "login_failures" field.
+func (u *IdentityUpsertOne) AddLoginFailures(v int) *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.AddLoginFailures(v)
+	})
+}
+
+// UpdateLoginFailures sets the "login_failures" field to the value that was provided on create.
+func (u *IdentityUpsertOne) UpdateLoginFailures() *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.UpdateLoginFailures()
+	})
+}
+
+// SetLoginFailedAt sets the "login_failed_at" field.
+func (u *IdentityUpsertOne) SetLoginFailedAt(v hark.Time) *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.SetLoginFailedAt(v)
+	})
+}
+
+// AddLoginFailedAt adds v to the "login_failed_at" field.
+func (u *IdentityUpsertOne) AddLoginFailedAt(v hark.Time) *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.AddLoginFailedAt(v)
+	})
+}
+
+// UpdateLoginFailedAt sets the "login_failed_at" field to the value that was provided on create.
+func (u *IdentityUpsertOne) UpdateLoginFailedAt() *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.UpdateLoginFailedAt()
+	})
+}
+
+// SetIssuedRoles sets the "issued_roles" field.
+func (u *IdentityUpsertOne) SetIssuedRoles(v []string) *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.SetIssuedRoles(v)
+	})
+}
+
+// UpdateIssuedRoles sets the "issued_roles" field to the value that was provided on create.
+func (u *IdentityUpsertOne) UpdateIssuedRoles() *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.UpdateIssuedRoles()
+	})
+}
+
+// ClearIssuedRoles clears the value of the "issued_roles" field.
+func (u *IdentityUpsertOne) ClearIssuedRoles() *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.ClearIssuedRoles()
+	})
+}
+
+// SetIssuedUntil sets the "issued_until" field.
+func (u *IdentityUpsertOne) SetIssuedUntil(v hark.Time) *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.SetIssuedUntil(v)
+	})
+}
+
+// AddIssuedUntil adds v to the "issued_until" field.
+func (u *IdentityUpsertOne) AddIssuedUntil(v hark.Time) *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.AddIssuedUntil(v)
+	})
+}
+
+// UpdateIssuedUntil sets the "issued_until" field to the value that was provided on create.
+func (u *IdentityUpsertOne) UpdateIssuedUntil() *IdentityUpsertOne {
+	return u.Update(func(s *IdentityUpsert) {
+		s.UpdateIssuedUntil()
 	})
 }
 
@@ -698,6 +939,90 @@ func (u *IdentityUpsertBulk) AddLastUsedAt(v hark.Time) *IdentityUpsertBulk {
 func (u *IdentityUpsertBulk) UpdateLastUsedAt() *IdentityUpsertBulk {
 	return u.Update(func(s *IdentityUpsert) {
 		s.UpdateLastUsedAt()
+	})
+}
+
+// SetLoginFailures sets the "login_failures" field.
+func (u *IdentityUpsertBulk) SetLoginFailures(v int) *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.SetLoginFailures(v)
+	})
+}
+
+// AddLoginFailures adds v to the "login_failures" field.
+func (u *IdentityUpsertBulk) AddLoginFailures(v int) *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.AddLoginFailures(v)
+	})
+}
+
+// UpdateLoginFailures sets the "login_failures" field to the value that was provided on create.
+func (u *IdentityUpsertBulk) UpdateLoginFailures() *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.UpdateLoginFailures()
+	})
+}
+
+// SetLoginFailedAt sets the "login_failed_at" field.
+func (u *IdentityUpsertBulk) SetLoginFailedAt(v hark.Time) *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.SetLoginFailedAt(v)
+	})
+}
+
+// AddLoginFailedAt adds v to the "login_failed_at" field.
+func (u *IdentityUpsertBulk) AddLoginFailedAt(v hark.Time) *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.AddLoginFailedAt(v)
+	})
+}
+
+// UpdateLoginFailedAt sets the "login_failed_at" field to the value that was provided on create.
+func (u *IdentityUpsertBulk) UpdateLoginFailedAt() *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.UpdateLoginFailedAt()
+	})
+}
+
+// SetIssuedRoles sets the "issued_roles" field.
+func (u *IdentityUpsertBulk) SetIssuedRoles(v []string) *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.SetIssuedRoles(v)
+	})
+}
+
+// UpdateIssuedRoles sets the "issued_roles" field to the value that was provided on create.
+func (u *IdentityUpsertBulk) UpdateIssuedRoles() *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.UpdateIssuedRoles()
+	})
+}
+
+// ClearIssuedRoles clears the value of the "issued_roles" field.
+func (u *IdentityUpsertBulk) ClearIssuedRoles() *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.ClearIssuedRoles()
+	})
+}
+
+// SetIssuedUntil sets the "issued_until" field.
+func (u *IdentityUpsertBulk) SetIssuedUntil(v hark.Time) *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.SetIssuedUntil(v)
+	})
+}
+
+// AddIssuedUntil adds v to the "issued_until" field.
+func (u *IdentityUpsertBulk) AddIssuedUntil(v hark.Time) *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.AddIssuedUntil(v)
+	})
+}
+
+// UpdateIssuedUntil sets the "issued_until" field to the value that was provided on create.
+func (u *IdentityUpsertBulk) UpdateIssuedUntil() *IdentityUpsertBulk {
+	return u.Update(func(s *IdentityUpsert) {
+		s.UpdateIssuedUntil()
 	})
 }
 

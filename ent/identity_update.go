@@ -9,6 +9,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
+	"entgo.io/ent/dialect/sql/sqljson"
 	"entgo.io/ent/schema/field"
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent/accesstoken"
@@ -64,6 +65,87 @@ func (_u *IdentityUpdate) SetNillableLastUsedAt(v *hark.Time) *IdentityUpdate {
 // AddLastUsedAt adds value to the "last_used_at" field.
 func (_u *IdentityUpdate) AddLastUsedAt(v hark.Time) *IdentityUpdate {
 	_u.mutation.AddLastUsedAt(v)
+	return _u
+}
+
+// SetLoginFailures sets the "login_failures" field.
+func (_u *IdentityUpdate) SetLoginFailures(v int) *IdentityUpdate {
+	_u.mutation.ResetLoginFailures()
+	_u.mutation.SetLoginFailures(v)
+	return _u
+}
+
+// SetNillableLoginFailures sets the "login_failures" field if the given value is not nil.
+func (_u *IdentityUpdate) SetNillableLoginFailures(v *int) *IdentityUpdate {
+	if v != nil {
+		_u.SetLoginFailures(*v)
+	}
+	return _u
+}
+
+// AddLoginFailures adds value to the "login_failures" field.
+func (_u *IdentityUpdate) AddLoginFailures(v int) *IdentityUpdate {
+	_u.mutation.AddLoginFailures(v)
+	return _u
+}
+
+// SetLoginFailedAt sets the "login_failed_at" field.
+func (_u *IdentityUpdate) SetLoginFailedAt(v hark.Time) *IdentityUpdate {
+	_u.mutation.ResetLoginFailedAt()
+	_u.mutation.SetLoginFailedAt(v)
+	return _u
+}
+
+// SetNillableLoginFailedAt sets the "login_failed_at" field if the given value is not nil.
+func (_u *IdentityUpdate) SetNillableLoginFailedAt(v *hark.Time) *IdentityUpdate {
+	if v != nil {
+		_u.SetLoginFailedAt(*v)
+	}
+	return _u
+}
+
+// AddLoginFailedAt adds value to the "login_failed_at" field.
+func (_u *IdentityUpdate) AddLoginFailedAt(v hark.Time) *IdentityUpdate {
+	_u.mutation.AddLoginFailedAt(v)
+	return _u
+}
+
+// SetIssuedRoles sets the "issued_roles" field.
+func (_u *IdentityUpdate) SetIssuedRoles(v []string) *IdentityUpdate {
+	_u.mutation.SetIssuedRoles(v)
+	return _u
+}
+
+// AppendIssuedRoles appends value to the "issued_roles" field.
+func (_u *IdentityUpdate) AppendIssuedRoles(v []string) *IdentityUpdate {
+	_u.mutation.AppendIssuedRoles(v)
+	return _u
+}
+
+// ClearIssuedRoles clears the value of the "issued_roles" field.
+func (_u *IdentityUpdate) ClearIssuedRoles() *IdentityUpdate {
+	_u.mutation.ClearIssuedRoles()
+	return _u
+}
+
+// SetIssuedUntil sets the "issued_until" field.
+func (_u *IdentityUpdate) SetIssuedUntil(v hark.Time) *IdentityUpdate {
+	_u.mutation.ResetIssuedUntil()
+	_u.mutation.SetIssuedUntil(v)
+	return _u
+}
+
+// SetNillableIssuedUntil sets the "issued_until" field if the given value is not nil.
+func (_u *IdentityUpdate) SetNillableIssuedUntil(v *hark.Time) *IdentityUpdate {
+	if v != nil {
+		_u.SetIssuedUntil(*v)
+	}
+	return _u
+}
+
+// AddIssuedUntil adds value to the "issued_until" field.
+func (_u *IdentityUpdate) AddIssuedUntil(v hark.Time) *IdentityUpdate {
+	_u.mutation.AddIssuedUntil(v)
 	return _u
 }
 
@@ -243,6 +325,35 @@ func (_u *IdentityUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedLastUsedAt(); ok {
 		_spec.AddField(identity.FieldLastUsedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.LoginFailures(); ok {
+		_spec.SetField(identity.FieldLoginFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedLoginFailures(); ok {
+		_spec.AddField(identity.FieldLoginFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.LoginFailedAt(); ok {
+		_spec.SetField(identity.FieldLoginFailedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedLoginFailedAt(); ok {
+		_spec.AddField(identity.FieldLoginFailedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.IssuedRoles(); ok {
+		_spec.SetField(identity.FieldIssuedRoles, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedIssuedRoles(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, identity.FieldIssuedRoles, value)
+		})
+	}
+	if _u.mutation.IssuedRolesCleared() {
+		_spec.ClearField(identity.FieldIssuedRoles, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.IssuedUntil(); ok {
+		_spec.SetField(identity.FieldIssuedUntil, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedIssuedUntil(); ok {
+		_spec.AddField(identity.FieldIssuedUntil, field.TypeInt64, value)
 	}
 	if _u.mutation.GrantsCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -433,6 +544,87 @@ func (_u *IdentityUpdateOne) SetNillableLastUsedAt(v *hark.Time) *IdentityUpdate
 // AddLastUsedAt adds value to the "last_used_at" field.
 func (_u *IdentityUpdateOne) AddLastUsedAt(v hark.Time) *IdentityUpdateOne {
 	_u.mutation.AddLastUsedAt(v)
+	return _u
+}
+
+// SetLoginFailures sets the "login_failures" field.
+func (_u *IdentityUpdateOne) SetLoginFailures(v int) *IdentityUpdateOne {
+	_u.mutation.ResetLoginFailures()
+	_u.mutation.SetLoginFailures(v)
+	return _u
+}
+
+// SetNillableLoginFailures sets the "login_failures" field if the given value is not nil.
+func (_u *IdentityUpdateOne) SetNillableLoginFailures(v *int) *IdentityUpdateOne {
+	if v != nil {
+		_u.SetLoginFailures(*v)
+	}
+	return _u
+}
+
+// AddLoginFailures adds value to the "login_failures" field.
+func (_u *IdentityUpdateOne) AddLoginFailures(v int) *IdentityUpdateOne {
+	_u.mutation.AddLoginFailures(v)
+	return _u
+}
+
+// SetLoginFailedAt sets the "login_failed_at" field.
+func (_u *IdentityUpdateOne) SetLoginFailedAt(v hark.Time) *IdentityUpdateOne {
+	_u.mutation.ResetLoginFailedAt()
+	_u.mutation.SetLoginFailedAt(v)
+	return _u
+}
+
+// SetNillableLoginFailedAt sets the "login_failed_at" field if the given value is not nil.
+func (_u *IdentityUpdateOne) SetNillableLoginFailedAt(v *hark.Time) *IdentityUpdateOne {
+	if v != nil {
+		_u.SetLoginFailedAt(*v)
+	}
+	return _u
+}
+
+// AddLoginFailedAt adds value to the "login_failed_at" field.
+func (_u *IdentityUpdateOne) AddLoginFailedAt(v hark.Time) *IdentityUpdateOne {
+	_u.mutation.AddLoginFailedAt(v)
+	return _u
+}
+
+// SetIssuedRoles sets the "issued_roles" field.
+func (_u *IdentityUpdateOne) SetIssuedRoles(v []string) *IdentityUpdateOne {
+	_u.mutation.SetIssuedRoles(v)
+	return _u
+}
+
+// AppendIssuedRoles appends value to the "issued_roles" field.
+func (_u *IdentityUpdateOne) AppendIssuedRoles(v []string) *IdentityUpdateOne {
+	_u.mutation.AppendIssuedRoles(v)
+	return _u
+}
+
+// ClearIssuedRoles clears the value of the "issued_roles" field.
+func (_u *IdentityUpdateOne) ClearIssuedRoles() *IdentityUpdateOne {
+	_u.mutation.ClearIssuedRoles()
+	return _u
+}
+
+// SetIssuedUntil sets the "issued_until" field.
+func (_u *IdentityUpdateOne) SetIssuedUntil(v hark.Time) *IdentityUpdateOne {
+	_u.mutation.ResetIssuedUntil()
+	_u.mutation.SetIssuedUntil(v)
+	return _u
+}
+
+// SetNillableIssuedUntil sets the "issued_until" field if the given value is not nil.
+func (_u *IdentityUpdateOne) SetNillableIssuedUntil(v *hark.Time) *IdentityUpdateOne {
+	if v != nil {
+		_u.SetIssuedUntil(*v)
+	}
+	return _u
+}
+
+// AddIssuedUntil adds value to the "issued_until" field.
+func (_u *IdentityUpdateOne) AddIssuedUntil(v hark.Time) *IdentityUpdateOne {
+	_u.mutation.AddIssuedUntil(v)
 	return _u
 }
 
@@ -642,6 +834,35 @@ func (_u *IdentityUpdateOne) sqlSave(ctx context.Context) (_node *Identity, err 
 	}
 	if value, ok := _u.mutation.AddedLastUsedAt(); ok {
 		_spec.AddField(identity.FieldLastUsedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.LoginFailures(); ok {
+		_spec.SetField(identity.FieldLoginFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedLoginFailures(); ok {
+		_spec.AddField(identity.FieldLoginFailures, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.LoginFailedAt(); ok {
+		_spec.SetField(identity.FieldLoginFailedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedLoginFailedAt(); ok {
+		_spec.AddField(identity.FieldLoginFailedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.IssuedRoles(); ok {
+		_spec.SetField(identity.FieldIssuedRoles, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedIssuedRoles(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, identity.FieldIssuedRoles, value)
+		})
+	}
+	if _u.mutation.IssuedRolesCleared() {
+		_spec.ClearField(identity.FieldIssuedRoles, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.IssuedUntil(); ok {
+		_spec.SetField(identity.FieldIssuedUntil, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedIssuedUntil(); ok {
+		_spec.AddField(identity.FieldIssuedUntil, field.TypeInt64, value)
 	}
 	if _u.mutation.GrantsCleared() {
 		edge := &sqlgraph.EdgeSpec{

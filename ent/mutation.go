@@ -1446,6 +1446,8 @@ type AuditEntryMutation struct {
 	action        *string
 	target        *string
 	project_id    *hark.ID
+	address       *string
+	user_agent    *string
 	detail        *hark.JSON
 	clearedFields map[string]struct{}
 	done          bool
@@ -1783,6 +1785,78 @@ func (m *AuditEntryMutation) ResetProjectID() {
 	delete(m.clearedFields, auditentry.FieldProjectID)
 }
 
+// SetAddress sets the "address" field.
+func (m *AuditEntryMutation) SetAddress(s string) {
+	m.address = &s
+}
+
+// Address returns the value of the "address" field in the mutation.
+func (m *AuditEntryMutation) Address() (r string, exists bool) {
+	v := m.address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAddress returns the old "address" field's value of the AuditEntry entity.
+// If the AuditEntry object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditEntryMutation) OldAddress(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAddress: %w", err)
+	}
+	return oldValue.Address, nil
+}
+
+// ResetAddress resets all changes to the "address" field.
+func (m *AuditEntryMutation) ResetAddress() {
+	m.address = nil
+}
+
+// SetUserAgent sets the "user_agent" field.
+func (m *AuditEntryMutation) SetUserAgent(s string) {
+	m.user_agent = &s
+}
+
+// UserAgent returns the value of the "user_agent" field in the mutation.
+func (m *AuditEntryMutation) UserAgent() (r string, exists bool) {
+	v := m.user_agent
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserAgent returns the old "user_agent" field's value of the AuditEntry entity.
+// If the AuditEntry object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditEntryMutation) OldUserAgent(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserAgent is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserAgent requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserAgent: %w", err)
+	}
+	return oldValue.UserAgent, nil
+}
+
+// ResetUserAgent resets all changes to the "user_agent" field.
+func (m *AuditEntryMutation) ResetUserAgent() {
+	m.user_agent = nil
+}
+
 // SetDetail sets the "detail" field.
 func (m *AuditEntryMutation) SetDetail(h hark.JSON) {
 	m.detail = &h
@@ -1866,7 +1940,7 @@ func (m *AuditEntryMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AuditEntryMutation) Fields() []string {
-	fields := make([]string, 0, 6)
+	fields := make([]string, 0, 8)
 	if m.at != nil {
 		fields = append(fields, auditentry.FieldAt)
 	}
@@ -1881,6 +1955,12 @@ func (m *AuditEntryMutation) Fields() []string {
 	}
 	if m.project_id != nil {
 		fields = append(fields, auditentry.FieldProjectID)
+	}
+	if m.address != nil {
+		fields = append(fields, auditentry.FieldAddress)
+	}
+	if m.user_agent != nil {
+		fields = append(fields, auditentry.FieldUserAgent)
 	}
 	if m.detail != nil {
 		fields = append(fields, auditentry.FieldDetail)
@@ -1903,6 +1983,10 @@ func (m *AuditEntryMutation) Field(name string) (ent.Value, bool) {
 		return m.Target()
 	case auditentry.FieldProjectID:
 		return m.ProjectID()
+	case auditentry.FieldAddress:
+		return m.Address()
+	case auditentry.FieldUserAgent:
+		return m.UserAgent()
 	case auditentry.FieldDetail:
 		return m.Detail()
 	}
@@ -1924,6 +2008,10 @@ func (m *AuditEntryMutation) OldField(ctx context.Context, name string) (ent.Val
 		return m.OldTarget(ctx)
 	case auditentry.FieldProjectID:
 		return m.OldProjectID(ctx)
+	case auditentry.FieldAddress:
+		return m.OldAddress(ctx)
+	case auditentry.FieldUserAgent:
+		return m.OldUserAgent(ctx)
 	case auditentry.FieldDetail:
 		return m.OldDetail(ctx)
 	}
@@ -1969,6 +2057,20 @@ func (m *AuditEntryMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetProjectID(v)
+		return nil
+	case auditentry.FieldAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAddress(v)
+		return nil
+	case auditentry.FieldUserAgent:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserAgent(v)
 		return nil
 	case auditentry.FieldDetail:
 		v, ok := value.(hark.JSON)
@@ -2077,6 +2179,12 @@ func (m *AuditEntryMutation) ResetField(name string) error {
 	case auditentry.FieldProjectID:
 		m.ResetProjectID()
 		return nil
+	case auditentry.FieldAddress:
+		m.ResetAddress()
+		return nil
+	case auditentry.FieldUserAgent:
+		m.ResetUserAgent()
+		return nil
 	case auditentry.FieldDetail:
 		m.ResetDetail()
 		return nil
@@ -2135,22 +2243,28 @@ func (m *AuditEntryMutation) ResetEdge(name string) error {
 // ClientSecretMutation represents an operation that mutates the ClientSecret nodes in the graph.
 type ClientSecretMutation struct {
 	config
-	op              Op
-	typ             string
-	id              *hark.ID
-	hash            *[]byte
-	created_at      *hark.Time
-	addcreated_at   *hark.Time
-	expires_at      *hark.Time
-	addexpires_at   *hark.Time
-	revoked_at      *hark.Time
-	addrevoked_at   *hark.Time
-	clearedFields   map[string]struct{}
-	identity        *hark.ID
-	clearedidentity bool
-	done            bool
-	oldValue        func(context.Context) (*ClientSecret, error)
-	predicates      []predicate.ClientSecret
+	op                  Op
+	typ                 string
+	id                  *hark.ID
+	hash                *[]byte
+	created_at          *hark.Time
+	addcreated_at       *hark.Time
+	expires_at          *hark.Time
+	addexpires_at       *hark.Time
+	revoked_at          *hark.Time
+	addrevoked_at       *hark.Time
+	max_uses            *int
+	addmax_uses         *int
+	uses                *int
+	adduses             *int
+	trusted_cidrs       *[]string
+	appendtrusted_cidrs []string
+	clearedFields       map[string]struct{}
+	identity            *hark.ID
+	clearedidentity     bool
+	done                bool
+	oldValue            func(context.Context) (*ClientSecret, error)
+	predicates          []predicate.ClientSecret
 }
 
 var _ ent.Mutation = (*ClientSecretMutation)(nil)
@@ -2497,6 +2611,183 @@ func (m *ClientSecretMutation) ResetRevokedAt() {
 	m.addrevoked_at = nil
 }
 
+// SetMaxUses sets the "max_uses" field.
+func (m *ClientSecretMutation) SetMaxUses(i int) {
+	m.max_uses = &i
+	m.addmax_uses = nil
+}
+
+// MaxUses returns the value of the "max_uses" field in the mutation.
+func (m *ClientSecretMutation) MaxUses() (r int, exists bool) {
+	v := m.max_uses
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMaxUses returns the old "max_uses" field's value of the ClientSecret entity.
+// If the ClientSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ClientSecretMutation) OldMaxUses(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMaxUses is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMaxUses requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMaxUses: %w", err)
+	}
+	return oldValue.MaxUses, nil
+}
+
+// AddMaxUses adds i to the "max_uses" field.
+func (m *ClientSecretMutation) AddMaxUses(i int) {
+	if m.addmax_uses != nil {
+		*m.addmax_uses += i
+	} else {
+		m.addmax_uses = &i
+	}
+}
+
+// AddedMaxUses returns the value that was added to the "max_uses" field in this mutation.
+func (m *ClientSecretMutation) AddedMaxUses() (r int, exists bool) {
+	v := m.addmax_uses
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetMaxUses resets all changes to the "max_uses" field.
+func (m *ClientSecretMutation) ResetMaxUses() {
+	m.max_uses = nil
+	m.addmax_uses = nil
+}
+
+// SetUses sets the "uses" field.
+func (m *ClientSecretMutation) SetUses(i int) {
+	m.uses = &i
+	m.adduses = nil
+}
+
+// Uses returns the value of the "uses" field in the mutation.
+func (m *ClientSecretMutation) Uses() (r int, exists bool) {
+	v := m.uses
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUses returns the old "uses" field's value of the ClientSecret entity.
+// If the ClientSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ClientSecretMutation) OldUses(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUses is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUses requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUses: %w", err)
+	}
+	return oldValue.Uses, nil
+}
+
+// AddUses adds i to the "uses" field.
+func (m *ClientSecretMutation) AddUses(i int) {
+	if m.adduses != nil {
+		*m.adduses += i
+	} else {
+		m.adduses = &i
+	}
+}
+
+// AddedUses returns the value that was added to the "uses" field in this mutation.
+func (m *ClientSecretMutation) AddedUses() (r int, exists bool) {
+	v := m.adduses
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUses resets all changes to the "uses" field.
+func (m *ClientSecretMutation) ResetUses() {
+	m.uses = nil
+	m.adduses = nil
+}
+
+// SetTrustedCidrs sets the "trusted_cidrs" field.
+func (m *ClientSecretMutation) SetTrustedCidrs(s []string) {
+	m.trusted_cidrs = &s
+	m.appendtrusted_cidrs = nil
+}
+
+// TrustedCidrs returns the value of the "trusted_cidrs" field in the mutation.
+func (m *ClientSecretMutation) TrustedCidrs() (r []string, exists bool) {
+	v := m.trusted_cidrs
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTrustedCidrs returns the old "trusted_cidrs" field's value of the ClientSecret entity.
+// If the ClientSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ClientSecretMutation) OldTrustedCidrs(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTrustedCidrs is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTrustedCidrs requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTrustedCidrs: %w", err)
+	}
+	return oldValue.TrustedCidrs, nil
+}
+
+// AppendTrustedCidrs adds s to the "trusted_cidrs" field.
+func (m *ClientSecretMutation) AppendTrustedCidrs(s []string) {
+	m.appendtrusted_cidrs = append(m.appendtrusted_cidrs, s...)
+}
+
+// AppendedTrustedCidrs returns the list of values that were appended to the "trusted_cidrs" field in this mutation.
+func (m *ClientSecretMutation) AppendedTrustedCidrs() ([]string, bool) {
+	if len(m.appendtrusted_cidrs) == 0 {
+		return nil, false
+	}
+	return m.appendtrusted_cidrs, true
+}
+
+// ClearTrustedCidrs clears the value of the "trusted_cidrs" field.
+func (m *ClientSecretMutation) ClearTrustedCidrs() {
+	m.trusted_cidrs = nil
+	m.appendtrusted_cidrs = nil
+	m.clearedFields[clientsecret.FieldTrustedCidrs] = struct{}{}
+}
+
+// TrustedCidrsCleared returns if the "trusted_cidrs" field was cleared in this mutation.
+func (m *ClientSecretMutation) TrustedCidrsCleared() bool {
+	_, ok := m.clearedFields[clientsecret.FieldTrustedCidrs]
+	return ok
+}
+
+// ResetTrustedCidrs resets all changes to the "trusted_cidrs" field.
+func (m *ClientSecretMutation) ResetTrustedCidrs() {
+	m.trusted_cidrs = nil
+	m.appendtrusted_cidrs = nil
+	delete(m.clearedFields, clientsecret.FieldTrustedCidrs)
+}
+
 // ClearIdentity clears the "identity" edge to the Identity entity.
 func (m *ClientSecretMutation) ClearIdentity() {
 	m.clearedidentity = true
@@ -2558,7 +2849,7 @@ func (m *ClientSecretMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *ClientSecretMutation) Fields() []string {
-	fields := make([]string, 0, 5)
+	fields := make([]string, 0, 8)
 	if m.identity != nil {
 		fields = append(fields, clientsecret.FieldIdentityID)
 	}
@@ -2573,6 +2864,15 @@ func (m *ClientSecretMutation) Fields() []string {
 	}
 	if m.revoked_at != nil {
 		fields = append(fields, clientsecret.FieldRevokedAt)
+	}
+	if m.max_uses != nil {
+		fields = append(fields, clientsecret.FieldMaxUses)
+	}
+	if m.uses != nil {
+		fields = append(fields, clientsecret.FieldUses)
+	}
+	if m.trusted_cidrs != nil {
+		fields = append(fields, clientsecret.FieldTrustedCidrs)
 	}
 	return fields
 }
@@ -2592,6 +2892,12 @@ func (m *ClientSecretMutation) Field(name string) (ent.Value, bool) {
 		return m.ExpiresAt()
 	case clientsecret.FieldRevokedAt:
 		return m.RevokedAt()
+	case clientsecret.FieldMaxUses:
+		return m.MaxUses()
+	case clientsecret.FieldUses:
+		return m.Uses()
+	case clientsecret.FieldTrustedCidrs:
+		return m.TrustedCidrs()
 	}
 	return nil, false
 }
@@ -2611,6 +2917,12 @@ func (m *ClientSecretMutation) OldField(ctx context.Context, name string) (ent.V
 		return m.OldExpiresAt(ctx)
 	case clientsecret.FieldRevokedAt:
 		return m.OldRevokedAt(ctx)
+	case clientsecret.FieldMaxUses:
+		return m.OldMaxUses(ctx)
+	case clientsecret.FieldUses:
+		return m.OldUses(ctx)
+	case clientsecret.FieldTrustedCidrs:
+		return m.OldTrustedCidrs(ctx)
 	}
 	return nil, fmt.Errorf("unknown ClientSecret field %s", name)
 }
@@ -2655,6 +2967,27 @@ func (m *ClientSecretMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetRevokedAt(v)
 		return nil
+	case clientsecret.FieldMaxUses:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMaxUses(v)
+		return nil
+	case clientsecret.FieldUses:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUses(v)
+		return nil
+	case clientsecret.FieldTrustedCidrs:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTrustedCidrs(v)
+		return nil
 	}
 	return fmt.Errorf("unknown ClientSecret field %s", name)
 }
@@ -2672,6 +3005,12 @@ func (m *ClientSecretMutation) AddedFields() []string {
 	if m.addrevoked_at != nil {
 		fields = append(fields, clientsecret.FieldRevokedAt)
 	}
+	if m.addmax_uses != nil {
+		fields = append(fields, clientsecret.FieldMaxUses)
+	}
+	if m.adduses != nil {
+		fields = append(fields, clientsecret.FieldUses)
+	}
 	return fields
 }
 
@@ -2686,6 +3025,10 @@ func (m *ClientSecretMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedExpiresAt()
 	case clientsecret.FieldRevokedAt:
 		return m.AddedRevokedAt()
+	case clientsecret.FieldMaxUses:
+		return m.AddedMaxUses()
+	case clientsecret.FieldUses:
+		return m.AddedUses()
 	}
 	return nil, false
 }
@@ -2716,6 +3059,20 @@ func (m *ClientSecretMutation) AddField(name string, value ent.Value) error {
 		}
 		m.AddRevokedAt(v)
 		return nil
+	case clientsecret.FieldMaxUses:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddMaxUses(v)
+		return nil
+	case clientsecret.FieldUses:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUses(v)
+		return nil
 	}
 	return fmt.Errorf("unknown ClientSecret numeric field %s", name)
 }
@@ -2723,7 +3080,11 @@ func (m *ClientSecretMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *ClientSecretMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(clientsecret.FieldTrustedCidrs) {
+		fields = append(fields, clientsecret.FieldTrustedCidrs)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -2736,6 +3097,11 @@ func (m *ClientSecretMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *ClientSecretMutation) ClearField(name string) error {
+	switch name {
+	case clientsecret.FieldTrustedCidrs:
+		m.ClearTrustedCidrs()
+		return nil
+	}
 	return fmt.Errorf("unknown ClientSecret nullable field %s", name)
 }
 
@@ -2757,6 +3123,15 @@ func (m *ClientSecretMutation) ResetField(name string) error {
 		return nil
 	case clientsecret.FieldRevokedAt:
 		m.ResetRevokedAt()
+		return nil
+	case clientsecret.FieldMaxUses:
+		m.ResetMaxUses()
+		return nil
+	case clientsecret.FieldUses:
+		m.ResetUses()
+		return nil
+	case clientsecret.FieldTrustedCidrs:
+		m.ResetTrustedCidrs()
 		return nil
 	}
 	return fmt.Errorf("unknown ClientSecret field %s", name)
@@ -10586,6 +10961,14 @@ type IdentityMutation struct {
 	addcreated_at         *hark.Time
 	last_used_at          *hark.Time
 	addlast_used_at       *hark.Time
+	login_failures        *int
+	addlogin_failures     *int
+	login_failed_at       *hark.Time
+	addlogin_failed_at    *hark.Time
+	issued_roles          *[]string
+	appendissued_roles    []string
+	issued_until          *hark.Time
+	addissued_until       *hark.Time
 	clearedFields         map[string]struct{}
 	grants                map[hark.ID]struct{}
 	removedgrants         map[hark.ID]struct{}
@@ -10853,6 +11236,239 @@ func (m *IdentityMutation) ResetLastUsedAt() {
 	m.addlast_used_at = nil
 }
 
+// SetLoginFailures sets the "login_failures" field.
+func (m *IdentityMutation) SetLoginFailures(i int) {
+	m.login_failures = &i
+	m.addlogin_failures = nil
+}
+
+// LoginFailures returns the value of the "login_failures" field in the mutation.
+func (m *IdentityMutation) LoginFailures() (r int, exists bool) {
+	v := m.login_failures
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLoginFailures returns the old "login_failures" field's value of the Identity entity.
+// If the Identity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *IdentityMutation) OldLoginFailures(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLoginFailures is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLoginFailures requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLoginFailures: %w", err)
+	}
+	return oldValue.LoginFailures, nil
+}
+
+// AddLoginFailures adds i to the "login_failures" field.
+func (m *IdentityMutation) AddLoginFailures(i int) {
+	if m.addlogin_failures != nil {
+		*m.addlogin_failures += i
+	} else {
+		m.addlogin_failures = &i
+	}
+}
+
+// AddedLoginFailures returns the value that was added to the "login_failures" field in this mutation.
+func (m *IdentityMutation) AddedLoginFailures() (r int, exists bool) {
+	v := m.addlogin_failures
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetLoginFailures resets all changes to the "login_failures" field.
+func (m *IdentityMutation) ResetLoginFailures() {
+	m.login_failures = nil
+	m.addlogin_failures = nil
+}
+
+// SetLoginFailedAt sets the "login_failed_at" field.
+func (m *IdentityMutation) SetLoginFailedAt(h hark.Time) {
+	m.login_failed_at = &h
+	m.addlogin_failed_at = nil
+}
+
+// LoginFailedAt returns the value of the "login_failed_at" field in the mutation.
+func (m *IdentityMutation) LoginFailedAt() (r hark.Time, exists bool) {
+	v := m.login_failed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLoginFailedAt returns the old "login_failed_at" field's value of the Identity entity.
+// If the Identity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *IdentityMutation) OldLoginFailedAt(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLoginFailedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLoginFailedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLoginFailedAt: %w", err)
+	}
+	return oldValue.LoginFailedAt, nil
+}
+
+// AddLoginFailedAt adds h to the "login_failed_at" field.
+func (m *IdentityMutation) AddLoginFailedAt(h hark.Time) {
+	if m.addlogin_failed_at != nil {
+		*m.addlogin_failed_at += h
+	} else {
+		m.addlogin_failed_at = &h
+	}
+}
+
+// AddedLoginFailedAt returns the value that was added to the "login_failed_at" field in this mutation.
+func (m *IdentityMutation) AddedLoginFailedAt() (r hark.Time, exists bool) {
+	v := m.addlogin_failed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetLoginFailedAt resets all changes to the "login_failed_at" field.
+func (m *IdentityMutation) ResetLoginFailedAt() {
+	m.login_failed_at = nil
+	m.addlogin_failed_at = nil
+}
+
+// SetIssuedRoles sets the "issued_roles" field.
+func (m *IdentityMutation) SetIssuedRoles(s []string) {
+	m.issued_roles = &s
+	m.appendissued_roles = nil
+}
+
+// IssuedRoles returns the value of the "issued_roles" field in the mutation.
+func (m *IdentityMutation) IssuedRoles() (r []string, exists bool) {
+	v := m.issued_roles
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIssuedRoles returns the old "issued_roles" field's value of the Identity entity.
+// If the Identity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *IdentityMutation) OldIssuedRoles(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIssuedRoles is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIssuedRoles requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIssuedRoles: %w", err)
+	}
+	return oldValue.IssuedRoles, nil
+}
+
+// AppendIssuedRoles adds s to the "issued_roles" field.
+func (m *IdentityMutation) AppendIssuedRoles(s []string) {
+	m.appendissued_roles = append(m.appendissued_roles, s...)
+}
+
+// AppendedIssuedRoles returns the list of values that were appended to the "issued_roles" field in this mutation.
+func (m *IdentityMutation) AppendedIssuedRoles() ([]string, bool) {
+	if len(m.appendissued_roles) == 0 {
+		return nil, false
+	}
+	return m.appendissued_roles, true
+}
+
+// ClearIssuedRoles clears the value of the "issued_roles" field.
+func (m *IdentityMutation) ClearIssuedRoles() {
+	m.issued_roles = nil
+	m.appendissued_roles = nil
+	m.clearedFields[identity.FieldIssuedRoles] = struct{}{}
+}
+
+// IssuedRolesCleared returns if the "issued_roles" field was cleared in this mutation.
+func (m *IdentityMutation) IssuedRolesCleared() bool {
+	_, ok := m.clearedFields[identity.FieldIssuedRoles]
+	return ok
+}
+
+// ResetIssuedRoles resets all changes to the "issued_roles" field.
+func (m *IdentityMutation) ResetIssuedRoles() {
+	m.issued_roles = nil
+	m.appendissued_roles = nil
+	delete(m.clearedFields, identity.FieldIssuedRoles)
+}
+
+// SetIssuedUntil sets the "issued_until" field.
+func (m *IdentityMutation) SetIssuedUntil(h hark.Time) {
+	m.issued_until = &h
+	m.addissued_until = nil
+}
+
+// IssuedUntil returns the value of the "issued_until" field in the mutation.
+func (m *IdentityMutation) IssuedUntil() (r hark.Time, exists bool) {
+	v := m.issued_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIssuedUntil returns the old "issued_until" field's value of the Identity entity.
+// If the Identity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *IdentityMutation) OldIssuedUntil(ctx context.Context) (v hark.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIssuedUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIssuedUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIssuedUntil: %w", err)
+	}
+	return oldValue.IssuedUntil, nil
+}
+
+// AddIssuedUntil adds h to the "issued_until" field.
+func (m *IdentityMutation) AddIssuedUntil(h hark.Time) {
+	if m.addissued_until != nil {
+		*m.addissued_until += h
+	} else {
+		m.addissued_until = &h
+	}
+}
+
+// AddedIssuedUntil returns the value that was added to the "issued_until" field in this mutation.
+func (m *IdentityMutation) AddedIssuedUntil() (r hark.Time, exists bool) {
+	v := m.addissued_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetIssuedUntil resets all changes to the "issued_until" field.
+func (m *IdentityMutation) ResetIssuedUntil() {
+	m.issued_until = nil
+	m.addissued_until = nil
+}
+
 // AddGrantIDs adds the "grants" edge to the RoleGrant entity by ids.
 func (m *IdentityMutation) AddGrantIDs(ids ...hark.ID) {
 	if m.grants == nil {
@@ -11049,7 +11665,7 @@ func (m *IdentityMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *IdentityMutation) Fields() []string {
-	fields := make([]string, 0, 3)
+	fields := make([]string, 0, 7)
 	if m.name != nil {
 		fields = append(fields, identity.FieldName)
 	}
@@ -11058,6 +11674,18 @@ func (m *IdentityMutation) Fields() []string {
 	}
 	if m.last_used_at != nil {
 		fields = append(fields, identity.FieldLastUsedAt)
+	}
+	if m.login_failures != nil {
+		fields = append(fields, identity.FieldLoginFailures)
+	}
+	if m.login_failed_at != nil {
+		fields = append(fields, identity.FieldLoginFailedAt)
+	}
+	if m.issued_roles != nil {
+		fields = append(fields, identity.FieldIssuedRoles)
+	}
+	if m.issued_until != nil {
+		fields = append(fields, identity.FieldIssuedUntil)
 	}
 	return fields
 }
@@ -11073,6 +11701,14 @@ func (m *IdentityMutation) Field(name string) (ent.Value, bool) {
 		return m.CreatedAt()
 	case identity.FieldLastUsedAt:
 		return m.LastUsedAt()
+	case identity.FieldLoginFailures:
+		return m.LoginFailures()
+	case identity.FieldLoginFailedAt:
+		return m.LoginFailedAt()
+	case identity.FieldIssuedRoles:
+		return m.IssuedRoles()
+	case identity.FieldIssuedUntil:
+		return m.IssuedUntil()
 	}
 	return nil, false
 }
@@ -11088,6 +11724,14 @@ func (m *IdentityMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldCreatedAt(ctx)
 	case identity.FieldLastUsedAt:
 		return m.OldLastUsedAt(ctx)
+	case identity.FieldLoginFailures:
+		return m.OldLoginFailures(ctx)
+	case identity.FieldLoginFailedAt:
+		return m.OldLoginFailedAt(ctx)
+	case identity.FieldIssuedRoles:
+		return m.OldIssuedRoles(ctx)
+	case identity.FieldIssuedUntil:
+		return m.OldIssuedUntil(ctx)
 	}
 	return nil, fmt.Errorf("unknown Identity field %s", name)
 }
@@ -11118,6 +11762,34 @@ func (m *IdentityMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetLastUsedAt(v)
 		return nil
+	case identity.FieldLoginFailures:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLoginFailures(v)
+		return nil
+	case identity.FieldLoginFailedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLoginFailedAt(v)
+		return nil
+	case identity.FieldIssuedRoles:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIssuedRoles(v)
+		return nil
+	case identity.FieldIssuedUntil:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIssuedUntil(v)
+		return nil
 	}
 	return fmt.Errorf("unknown Identity field %s", name)
 }
@@ -11132,6 +11804,15 @@ func (m *IdentityMutation) AddedFields() []string {
 	if m.addlast_used_at != nil {
 		fields = append(fields, identity.FieldLastUsedAt)
 	}
+	if m.addlogin_failures != nil {
+		fields = append(fields, identity.FieldLoginFailures)
+	}
+	if m.addlogin_failed_at != nil {
+		fields = append(fields, identity.FieldLoginFailedAt)
+	}
+	if m.addissued_until != nil {
+		fields = append(fields, identity.FieldIssuedUntil)
+	}
 	return fields
 }
 
@@ -11144,6 +11825,12 @@ func (m *IdentityMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedCreatedAt()
 	case identity.FieldLastUsedAt:
 		return m.AddedLastUsedAt()
+	case identity.FieldLoginFailures:
+		return m.AddedLoginFailures()
+	case identity.FieldLoginFailedAt:
+		return m.AddedLoginFailedAt()
+	case identity.FieldIssuedUntil:
+		return m.AddedIssuedUntil()
 	}
 	return nil, false
 }
@@ -11167,6 +11854,27 @@ func (m *IdentityMutation) AddField(name string, value ent.Value) error {
 		}
 		m.AddLastUsedAt(v)
 		return nil
+	case identity.FieldLoginFailures:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddLoginFailures(v)
+		return nil
+	case identity.FieldLoginFailedAt:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddLoginFailedAt(v)
+		return nil
+	case identity.FieldIssuedUntil:
+		v, ok := value.(hark.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddIssuedUntil(v)
+		return nil
 	}
 	return fmt.Errorf("unknown Identity numeric field %s", name)
 }
@@ -11174,7 +11882,11 @@ func (m *IdentityMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *IdentityMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(identity.FieldIssuedRoles) {
+		fields = append(fields, identity.FieldIssuedRoles)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -11187,6 +11899,11 @@ func (m *IdentityMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *IdentityMutation) ClearField(name string) error {
+	switch name {
+	case identity.FieldIssuedRoles:
+		m.ClearIssuedRoles()
+		return nil
+	}
 	return fmt.Errorf("unknown Identity nullable field %s", name)
 }
 
@@ -11202,6 +11919,18 @@ func (m *IdentityMutation) ResetField(name string) error {
 		return nil
 	case identity.FieldLastUsedAt:
 		m.ResetLastUsedAt()
+		return nil
+	case identity.FieldLoginFailures:
+		m.ResetLoginFailures()
+		return nil
+	case identity.FieldLoginFailedAt:
+		m.ResetLoginFailedAt()
+		return nil
+	case identity.FieldIssuedRoles:
+		m.ResetIssuedRoles()
+		return nil
+	case identity.FieldIssuedUntil:
+		m.ResetIssuedUntil()
 		return nil
 	}
 	return fmt.Errorf("unknown Identity field %s", name)

@@ -77,6 +77,14 @@ func init() {
 	auditentryDescAt := auditentryFields[0].Descriptor()
 	// auditentry.DefaultAt holds the default value on creation for the at field.
 	auditentry.DefaultAt = auditentryDescAt.Default.(func() hark.Time)
+	// auditentryDescAddress is the schema descriptor for address field.
+	auditentryDescAddress := auditentryFields[5].Descriptor()
+	// auditentry.DefaultAddress holds the default value on creation for the address field.
+	auditentry.DefaultAddress = auditentryDescAddress.Default.(string)
+	// auditentryDescUserAgent is the schema descriptor for user_agent field.
+	auditentryDescUserAgent := auditentryFields[6].Descriptor()
+	// auditentry.DefaultUserAgent holds the default value on creation for the user_agent field.
+	auditentry.DefaultUserAgent = auditentryDescUserAgent.Default.(string)
 	// auditentryDescID is the schema descriptor for id field.
 	auditentryDescID := auditentryMixinFields0[0].Descriptor()
 	// auditentry.DefaultID holds the default value on creation for the id field.
@@ -102,6 +110,14 @@ func init() {
 	clientsecretDescRevokedAt := clientsecretFields[4].Descriptor()
 	// clientsecret.DefaultRevokedAt holds the default value on creation for the revoked_at field.
 	clientsecret.DefaultRevokedAt = hark.Time(clientsecretDescRevokedAt.Default.(int64))
+	// clientsecretDescMaxUses is the schema descriptor for max_uses field.
+	clientsecretDescMaxUses := clientsecretFields[5].Descriptor()
+	// clientsecret.DefaultMaxUses holds the default value on creation for the max_uses field.
+	clientsecret.DefaultMaxUses = clientsecretDescMaxUses.Default.(int)
+	// clientsecretDescUses is the schema descriptor for uses field.
+	clientsecretDescUses := clientsecretFields[6].Descriptor()
+	// clientsecret.DefaultUses holds the default value on creation for the uses field.
+	clientsecret.DefaultUses = clientsecretDescUses.Default.(int)
 	// clientsecretDescID is the schema descriptor for id field.
 	clientsecretDescID := clientsecretMixinFields0[0].Descriptor()
 	// clientsecret.DefaultID holds the default value on creation for the id field.
@@ -389,6 +405,18 @@ func init() {
 	identityDescLastUsedAt := identityFields[2].Descriptor()
 	// identity.DefaultLastUsedAt holds the default value on creation for the last_used_at field.
 	identity.DefaultLastUsedAt = hark.Time(identityDescLastUsedAt.Default.(int64))
+	// identityDescLoginFailures is the schema descriptor for login_failures field.
+	identityDescLoginFailures := identityFields[3].Descriptor()
+	// identity.DefaultLoginFailures holds the default value on creation for the login_failures field.
+	identity.DefaultLoginFailures = identityDescLoginFailures.Default.(int)
+	// identityDescLoginFailedAt is the schema descriptor for login_failed_at field.
+	identityDescLoginFailedAt := identityFields[4].Descriptor()
+	// identity.DefaultLoginFailedAt holds the default value on creation for the login_failed_at field.
+	identity.DefaultLoginFailedAt = hark.Time(identityDescLoginFailedAt.Default.(int64))
+	// identityDescIssuedUntil is the schema descriptor for issued_until field.
+	identityDescIssuedUntil := identityFields[6].Descriptor()
+	// identity.DefaultIssuedUntil holds the default value on creation for the issued_until field.
+	identity.DefaultIssuedUntil = hark.Time(identityDescIssuedUntil.Default.(int64))
 	// identityDescID is the schema descriptor for id field.
 	identityDescID := identityMixinFields0[0].Descriptor()
 	// identity.DefaultID holds the default value on creation for the id field.

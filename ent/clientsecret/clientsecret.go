@@ -23,6 +23,12 @@ const (
 	FieldExpiresAt = "expires_at"
 	// FieldRevokedAt holds the string denoting the revoked_at field in the database.
 	FieldRevokedAt = "revoked_at"
+	// FieldMaxUses holds the string denoting the max_uses field in the database.
+	FieldMaxUses = "max_uses"
+	// FieldUses holds the string denoting the uses field in the database.
+	FieldUses = "uses"
+	// FieldTrustedCidrs holds the string denoting the trusted_cidrs field in the database.
+	FieldTrustedCidrs = "trusted_cidrs"
 	// EdgeIdentity holds the string denoting the identity edge name in mutations.
 	EdgeIdentity = "identity"
 	// Table holds the table name of the clientsecret in the database.
@@ -44,6 +50,9 @@ var Columns = []string{
 	FieldCreatedAt,
 	FieldExpiresAt,
 	FieldRevokedAt,
+	FieldMaxUses,
+	FieldUses,
+	FieldTrustedCidrs,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -65,6 +74,10 @@ var (
 	DefaultExpiresAt hark.Time
 	// DefaultRevokedAt holds the default value on creation for the "revoked_at" field.
 	DefaultRevokedAt hark.Time
+	// DefaultMaxUses holds the default value on creation for the "max_uses" field.
+	DefaultMaxUses int
+	// DefaultUses holds the default value on creation for the "uses" field.
+	DefaultUses int
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() hark.ID
 )
@@ -95,6 +108,16 @@ func ByExpiresAt(opts ...sql.OrderTermOption) OrderOption {
 // ByRevokedAt orders the results by the revoked_at field.
 func ByRevokedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldRevokedAt, opts...).ToFunc()
+}
+
+// ByMaxUses orders the results by the max_uses field.
+func ByMaxUses(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldMaxUses, opts...).ToFunc()
+}
+
+// ByUses orders the results by the uses field.
+func ByUses(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldUses, opts...).ToFunc()
 }
 
 // ByIdentityField orders the results by identity field.

@@ -82,6 +82,16 @@ func RevokedAt(v hark.Time) predicate.ClientSecret {
 	return predicate.ClientSecret(sql.FieldEQ(FieldRevokedAt, vc))
 }
 
+// MaxUses applies equality check predicate on the "max_uses" field. It's identical to MaxUsesEQ.
+func MaxUses(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldEQ(FieldMaxUses, v))
+}
+
+// Uses applies equality check predicate on the "uses" field. It's identical to UsesEQ.
+func Uses(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldEQ(FieldUses, v))
+}
+
 // IdentityIDEQ applies the EQ predicate on the "identity_id" field.
 func IdentityIDEQ(v hark.ID) predicate.ClientSecret {
 	return predicate.ClientSecret(sql.FieldEQ(FieldIdentityID, v))
@@ -302,6 +312,96 @@ func RevokedAtLT(v hark.Time) predicate.ClientSecret {
 func RevokedAtLTE(v hark.Time) predicate.ClientSecret {
 	vc := int64(v)
 	return predicate.ClientSecret(sql.FieldLTE(FieldRevokedAt, vc))
+}
+
+// MaxUsesEQ applies the EQ predicate on the "max_uses" field.
+func MaxUsesEQ(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldEQ(FieldMaxUses, v))
+}
+
+// MaxUsesNEQ applies the NEQ predicate on the "max_uses" field.
+func MaxUsesNEQ(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldNEQ(FieldMaxUses, v))
+}
+
+// MaxUsesIn applies the In predicate on the "max_uses" field.
+func MaxUsesIn(vs ...int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldIn(FieldMaxUses, vs...))
+}
+
+// MaxUsesNotIn applies the NotIn predicate on the "max_uses" field.
+func MaxUsesNotIn(vs ...int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldNotIn(FieldMaxUses, vs...))
+}
+
+// MaxUsesGT applies the GT predicate on the "max_uses" field.
+func MaxUsesGT(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldGT(FieldMaxUses, v))
+}
+
+// MaxUsesGTE applies the GTE predicate on the "max_uses" field.
+func MaxUsesGTE(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldGTE(FieldMaxUses, v))
+}
+
+// MaxUsesLT applies the LT predicate on the "max_uses" field.
+func MaxUsesLT(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldLT(FieldMaxUses, v))
+}
+
+// MaxUsesLTE applies the LTE predicate on the "max_uses" field.
+func MaxUsesLTE(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldLTE(FieldMaxUses, v))
+}
+
+// UsesEQ applies the EQ predicate on the "uses" field.
+func UsesEQ(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldEQ(FieldUses, v))
+}
+
+// UsesNEQ applies the NEQ predicate on the "uses" field.
+func UsesNEQ(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldNEQ(FieldUses, v))
+}
+
+// UsesIn applies the In predicate on the "uses" field.
+func UsesIn(vs ...int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldIn(FieldUses, vs...))
+}
+
+// UsesNotIn applies the NotIn predicate on the "uses" field.
+func UsesNotIn(vs ...int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldNotIn(FieldUses, vs...))
+}
+
+// UsesGT applies the GT predicate on the "uses" field.
+func UsesGT(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldGT(FieldUses, v))
+}
+
+// UsesGTE applies the GTE predicate on the "uses" field.
+func UsesGTE(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldGTE(FieldUses, v))
+}
+
+// UsesLT applies the LT predicate on the "uses" field.
+func UsesLT(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldLT(FieldUses, v))
+}
+
+// UsesLTE applies the LTE predicate on the "uses" field.
+func UsesLTE(v int) predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldLTE(FieldUses, v))
+}
+
+// TrustedCidrsIsNil applies the IsNil predicate on the "trusted_cidrs" field.
+func TrustedCidrsIsNil() predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldIsNull(FieldTrustedCidrs))
+}
+
+// TrustedCidrsNotNil applies the NotNil predicate on the "trusted_cidrs" field.
+func TrustedCidrsNotNil() predicate.ClientSecret {
+	return predicate.ClientSecret(sql.FieldNotNull(FieldTrustedCidrs))
 }
 
 // HasIdentity applies the HasEdge predicate on the "identity" edge.

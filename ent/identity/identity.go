@@ -19,6 +19,14 @@ const (
 	FieldCreatedAt = "created_at"
 	// FieldLastUsedAt holds the string denoting the last_used_at field in the database.
 	FieldLastUsedAt = "last_used_at"
+	// FieldLoginFailures holds the string denoting the login_failures field in the database.
+	FieldLoginFailures = "login_failures"
+	// FieldLoginFailedAt holds the string denoting the login_failed_at field in the database.
+	FieldLoginFailedAt = "login_failed_at"
+	// FieldIssuedRoles holds the string denoting the issued_roles field in the database.
+	FieldIssuedRoles = "issued_roles"
+	// FieldIssuedUntil holds the string denoting the issued_until field in the database.
+	FieldIssuedUntil = "issued_until"
 	// EdgeGrants holds the string denoting the grants edge name in mutations.
 	EdgeGrants = "grants"
 	// EdgeTokens holds the string denoting the tokens edge name in mutations.
@@ -56,6 +64,10 @@ var Columns = []string{
 	FieldName,
 	FieldCreatedAt,
 	FieldLastUsedAt,
+	FieldLoginFailures,
+	FieldLoginFailedAt,
+	FieldIssuedRoles,
+	FieldIssuedUntil,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -75,6 +87,12 @@ var (
 	DefaultCreatedAt func() hark.Time
 	// DefaultLastUsedAt holds the default value on creation for the "last_used_at" field.
 	DefaultLastUsedAt hark.Time
+	// DefaultLoginFailures holds the default value on creation for the "login_failures" field.
+	DefaultLoginFailures int
+	// DefaultLoginFailedAt holds the default value on creation for the "login_failed_at" field.
+	DefaultLoginFailedAt hark.Time
+	// DefaultIssuedUntil holds the default value on creation for the "issued_until" field.
+	DefaultIssuedUntil hark.Time
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() hark.ID
 )
@@ -100,6 +118,21 @@ func ByCreatedAt(opts ...sql.OrderTermOption) OrderOption {
 // ByLastUsedAt orders the results by the last_used_at field.
 func ByLastUsedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldLastUsedAt, opts...).ToFunc()
+}
+
+// ByLoginFailures orders the results by the login_failures field.
+func ByLoginFailures(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLoginFailures, opts...).ToFunc()
+}
+
+// ByLoginFailedAt orders the results by the login_failed_at field.
+func ByLoginFailedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLoginFailedAt, opts...).ToFunc()
+}
+
+// ByIssuedUntil orders the results by the issued_until field.
+func ByIssuedUntil(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldIssuedUntil, opts...).ToFunc()
 }
 
 // ByGrantsCount orders the results by grants count.

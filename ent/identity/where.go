@@ -71,6 +71,23 @@ func LastUsedAt(v hark.Time) predicate.Identity {
 	return predicate.Identity(sql.FieldEQ(FieldLastUsedAt, vc))
 }
 
+// LoginFailures applies equality check predicate on the "login_failures" field. It's identical to LoginFailuresEQ.
+func LoginFailures(v int) predicate.Identity {
+	return predicate.Identity(sql.FieldEQ(FieldLoginFailures, v))
+}
+
+// LoginFailedAt applies equality check predicate on the "login_failed_at" field. It's identical to LoginFailedAtEQ.
+func LoginFailedAt(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldEQ(FieldLoginFailedAt, vc))
+}
+
+// IssuedUntil applies equality check predicate on the "issued_until" field. It's identical to IssuedUntilEQ.
+func IssuedUntil(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldEQ(FieldIssuedUntil, vc))
+}
+
 // NameEQ applies the EQ predicate on the "name" field.
 func NameEQ(v string) predicate.Identity {
 	return predicate.Identity(sql.FieldEQ(FieldName, v))
@@ -242,6 +259,164 @@ func LastUsedAtLT(v hark.Time) predicate.Identity {
 func LastUsedAtLTE(v hark.Time) predicate.Identity {
 	vc := int64(v)
 	return predicate.Identity(sql.FieldLTE(FieldLastUsedAt, vc))
+}
+
+// LoginFailuresEQ applies the EQ predicate on the "login_failures" field.
+func LoginFailuresEQ(v int) predicate.Identity {
+	return predicate.Identity(sql.FieldEQ(FieldLoginFailures, v))
+}
+
+// LoginFailuresNEQ applies the NEQ predicate on the "login_failures" field.
+func LoginFailuresNEQ(v int) predicate.Identity {
+	return predicate.Identity(sql.FieldNEQ(FieldLoginFailures, v))
+}
+
+// LoginFailuresIn applies the In predicate on the "login_failures" field.
+func LoginFailuresIn(vs ...int) predicate.Identity {
+	return predicate.Identity(sql.FieldIn(FieldLoginFailures, vs...))
+}
+
+// LoginFailuresNotIn applies the NotIn predicate on the "login_failures" field.
+func LoginFailuresNotIn(vs ...int) predicate.Identity {
+	return predicate.Identity(sql.FieldNotIn(FieldLoginFailures, vs...))
+}
+
+// LoginFailuresGT applies the GT predicate on the "login_failures" field.
+func LoginFailuresGT(v int) predicate.Identity {
+	return predicate.Identity(sql.FieldGT(FieldLoginFailures, v))
+}
+
+// LoginFailuresGTE applies the GTE predicate on the "login_failures" field.
+func LoginFailuresGTE(v int) predicate.Identity {
+	return predicate.Identity(sql.FieldGTE(FieldLoginFailures, v))
+}
+
+// LoginFailuresLT applies the LT predicate on the "login_failures" field.
+func LoginFailuresLT(v int) predicate.Identity {
+	return predicate.Identity(sql.FieldLT(FieldLoginFailures, v))
+}
+
+// LoginFailuresLTE applies the LTE predicate on the "login_failures" field.
+func LoginFailuresLTE(v int) predicate.Identity {
+	return predicate.Identity(sql.FieldLTE(FieldLoginFailures, v))
+}
+
+// LoginFailedAtEQ applies the EQ predicate on the "login_failed_at" field.
+func LoginFailedAtEQ(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldEQ(FieldLoginFailedAt, vc))
+}
+
+// LoginFailedAtNEQ applies the NEQ predicate on the "login_failed_at" field.
+func LoginFailedAtNEQ(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldNEQ(FieldLoginFailedAt, vc))
+}
+
+// LoginFailedAtIn applies the In predicate on the "login_failed_at" field.
+func LoginFailedAtIn(vs ...hark.Time) predicate.Identity {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Identity(sql.FieldIn(FieldLoginFailedAt, v...))
+}
+
+// LoginFailedAtNotIn applies the NotIn predicate on the "login_failed_at" field.
+func LoginFailedAtNotIn(vs ...hark.Time) predicate.Identity {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Identity(sql.FieldNotIn(FieldLoginFailedAt, v...))
+}
+
+// LoginFailedAtGT applies the GT predicate on the "login_failed_at" field.
+func LoginFailedAtGT(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldGT(FieldLoginFailedAt, vc))
+}
+
+// LoginFailedAtGTE applies the GTE predicate on the "login_failed_at" field.
+func LoginFailedAtGTE(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldGTE(FieldLoginFailedAt, vc))
+}
+
+// LoginFailedAtLT applies the LT predicate on the "login_failed_at" field.
+func LoginFailedAtLT(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldLT(FieldLoginFailedAt, vc))
+}
+
+// LoginFailedAtLTE applies the LTE predicate on the "login_failed_at" field.
+func LoginFailedAtLTE(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldLTE(FieldLoginFailedAt, vc))
+}
+
+// IssuedRolesIsNil applies the IsNil predicate on the "issued_roles" field.
+func IssuedRolesIsNil() predicate.Identity {
+	return predicate.Identity(sql.FieldIsNull(FieldIssuedRoles))
+}
+
+// IssuedRolesNotNil applies the NotNil predicate on the "issued_roles" field.
+func IssuedRolesNotNil() predicate.Identity {
+	return predicate.Identity(sql.FieldNotNull(FieldIssuedRoles))
+}
+
+// IssuedUntilEQ applies the EQ predicate on the "issued_until" field.
+func IssuedUntilEQ(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldEQ(FieldIssuedUntil, vc))
+}
+
+// IssuedUntilNEQ applies the NEQ predicate on the "issued_until" field.
+func IssuedUntilNEQ(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldNEQ(FieldIssuedUntil, vc))
+}
+
+// IssuedUntilIn applies the In predicate on the "issued_until" field.
+func IssuedUntilIn(vs ...hark.Time) predicate.Identity {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Identity(sql.FieldIn(FieldIssuedUntil, v...))
+}
+
+// IssuedUntilNotIn applies the NotIn predicate on the "issued_until" field.
+func IssuedUntilNotIn(vs ...hark.Time) predicate.Identity {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Identity(sql.FieldNotIn(FieldIssuedUntil, v...))
+}
+
+// IssuedUntilGT applies the GT predicate on the "issued_until" field.
+func IssuedUntilGT(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldGT(FieldIssuedUntil, vc))
+}
+
+// IssuedUntilGTE applies the GTE predicate on the "issued_until" field.
+func IssuedUntilGTE(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldGTE(FieldIssuedUntil, vc))
+}
+
+// IssuedUntilLT applies the LT predicate on the "issued_until" field.
+func IssuedUntilLT(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldLT(FieldIssuedUntil, vc))
+}
+
+// IssuedUntilLTE applies the LTE predicate on the "issued_until" field.
+func IssuedUntilLTE(v hark.Time) predicate.Identity {
+	vc := int64(v)
+	return predicate.Identity(sql.FieldLTE(FieldIssuedUntil, vc))
 }
 
 // HasGrants applies the HasEdge predicate on the "grants" edge.

@@ -56,6 +56,8 @@ var (
 		{Name: "action", Type: field.TypeString},
 		{Name: "target", Type: field.TypeString},
 		{Name: "project_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "address", Type: field.TypeString, Default: ""},
+		{Name: "user_agent", Type: field.TypeString, Default: ""},
 		{Name: "detail", Type: field.TypeBytes, Nullable: true},
 	}
 	// AuditEntriesTable holds the schema information for the "audit_entries" table.
@@ -78,6 +80,9 @@ var (
 		{Name: "created_at", Type: field.TypeInt64},
 		{Name: "expires_at", Type: field.TypeInt64, Default: 0},
 		{Name: "revoked_at", Type: field.TypeInt64, Default: 0},
+		{Name: "max_uses", Type: field.TypeInt, Default: 0},
+		{Name: "uses", Type: field.TypeInt, Default: 0},
+		{Name: "trusted_cidrs", Type: field.TypeJSON, Nullable: true},
 		{Name: "identity_id", Type: field.TypeUUID},
 	}
 	// ClientSecretsTable holds the schema information for the "client_secrets" table.
@@ -88,7 +93,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "client_secrets_identities_client_secrets",
-				Columns:    []*schema.Column{ClientSecretsColumns[5]},
+				Columns:    []*schema.Column{ClientSecretsColumns[8]},
 				RefColumns: []*schema.Column{IdentitiesColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
@@ -348,6 +353,10 @@ var (
 		{Name: "name", Type: field.TypeString, Size: 255},
 		{Name: "created_at", Type: field.TypeInt64},
 		{Name: "last_used_at", Type: field.TypeInt64, Default: 0},
+		{Name: "login_failures", Type: field.TypeInt, Default: 0},
+		{Name: "login_failed_at", Type: field.TypeInt64, Default: 0},
+		{Name: "issued_roles", Type: field.TypeJSON, Nullable: true},
+		{Name: "issued_until", Type: field.TypeInt64, Default: 0},
 	}
 	// IdentitiesTable holds the schema information for the "identities" table.
 	IdentitiesTable = &schema.Table{

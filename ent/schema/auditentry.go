@@ -22,6 +22,8 @@ func (AuditEntry) Fields() []ent.Field {
 		field.String("action").Immutable(),
 		field.String("target").Immutable(),
 		field.UUID("project_id", hark.ID{}).Optional().Nillable().Immutable(),
+		field.String("address").Default("").Immutable().Comment("Where the request came from."),
+		field.String("user_agent").Default("").Immutable(),
 		field.Bytes("detail").GoType(hark.JSON(nil)).Optional().Immutable(),
 	}
 }

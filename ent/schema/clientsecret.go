@@ -23,6 +23,9 @@ func (ClientSecret) Fields() []ent.Field {
 		field.Int64("created_at").GoType(hark.Time(0)).DefaultFunc(hark.Now).Immutable(),
 		field.Int64("expires_at").GoType(hark.Time(0)).Default(0).Comment("0: never."),
 		field.Int64("revoked_at").GoType(hark.Time(0)).Default(0),
+		field.Int("max_uses").Default(0).Immutable().Comment("0: any number."),
+		field.Int("uses").Default(0),
+		field.JSON("trusted_cidrs", []string{}).Optional().Immutable().Comment("None: from everywhere."),
 	}
 }
 
