@@ -35,9 +35,9 @@ func (s *Server) cors(next http.Handler) http.Handler {
 			h.Set("Access-Control-Allow-Origin", origin)
 			h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, WWW-Authenticate")
 			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
-				h.Set("Access-Control-Allow-Methods", "GET, POST")
+				h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE")
 				h.Set("Access-Control-Allow-Headers",
-					"Authorization, Content-Type, Accept, Last-Event-ID, Traceparent, Apollo-Require-Preflight, X-Apollo-Operation-Name")
+					"Authorization, Content-Type, Accept, Last-Event-ID, Traceparent, Apollo-Require-Preflight, X-Apollo-Operation-Name, X-GraphQL-Event-Stream-Token")
 				h.Set("Access-Control-Max-Age", "600")
 				w.WriteHeader(http.StatusNoContent)
 				return

@@ -126,7 +126,6 @@ func (a *fakeAccess) Revoke(_ context.Context, token string) error {
 type fakeLog struct {
 	mu      sync.Mutex
 	events  []*hark.Event
-	grown   chan struct{}
 	project hark.ID
 	opened  []string // the cursors that readers were opened with
 	open    int
@@ -137,7 +136,7 @@ type fakeLog struct {
 }
 
 func newLog() *fakeLog {
-	return &fakeLog{grown: make(chan struct{}), project: hark.NewID(), draining: make(chan struct{}), watchers: make(chan chan *ent.Delivery, 10)}
+	return &fakeLog{project: hark.NewID(), draining: make(chan struct{}), watchers: make(chan chan *ent.Delivery, 10)}
 }
 
 func (l *fakeLog) append(payload string) *hark.Event {
@@ -148,8 +147,6 @@ func (l *fakeLog) append(payload string) *hark.Event {
 		Kind: hark.Kind{SourceService: "secret-manager", ResourceType: "secret", OperationType: "update"},
 	}
 	l.events = append(l.events, e)
-	close(l.grown)
-	l.grown = make(chan struct{})
 	l.wake()
 	return e
 }
@@ -213,27 +210,6 @@ func (r *fakeReader) TryNext() (*hark.Event, bool, error) {
 	}
 	r.log.waiting = append(r.log.waiting, r.wake)
 	return nil, false, nil
-}
-
-func (r *fakeReader) Next(ctx context.Context) (*hark.Event, error) {
-	for {
-		r.log.mu.Lock()
-		grown := r.log.grown
-		if r.at < int64(len(r.log.events)) {
-			e := r.log.events[r.at]
-			r.at++
-			r.log.mu.Unlock()
-			return e, nil
-		}
-		r.log.mu.Unlock()
-		select {
-		case <-r.log.draining:
-			return nil, stream.ErrDraining
-		case <-grown:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }
 
 func (r *fakeReader) Cursor() hark.Cursor { return hark.Cursor{Project: r.log.project, Sequence: r.at} }

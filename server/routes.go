@@ -37,7 +37,7 @@ func (s *Server) api(mux *http.ServeMux) {
 		graphqlhttp.New(executor, s.groups, c.Access, s.audience)))
 	mux.Handle("/api/v1/events", method(http.MethodPost, cloudevents.New(c.Publisher, c.Projects, c.Access, c.Log)))
 	mux.Handle("/api/v1/events/subscribe/project-events",
-		method(http.MethodPost, s.stream(projectevents.New(c.ProjectEvents, c.Access, s.audience, c.Log))))
+		method(http.MethodPost, s.stream(projectevents.New(c.ProjectEvents, s.groups, c.Access, s.audience, c.Log))))
 	mux.Handle("/api/v1/auth/universal-auth/login", method(http.MethodPost, http.HandlerFunc(s.login)))
 	mux.Handle("/api/v1/auth/token/renew", method(http.MethodPost, http.HandlerFunc(s.renew)))
 	mux.Handle("/api/v1/auth/token/revoke", method(http.MethodPost, http.HandlerFunc(s.revoke)))

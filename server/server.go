@@ -50,6 +50,9 @@ func New(c Config) *Server {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
+// Audience tells how many streams are open, and how often each limit was met.
+func (s *Server) Audience() (open int, met map[audience.Limit]uint64) { return s.audience.Stats() }
+
 // Drain tells every stream to end so that its client comes back elsewhere, and
 // /readyz to say no. It returns at once.
 func (s *Server) Drain() { s.drain() }

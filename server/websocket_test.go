@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -84,7 +85,20 @@ const initMessage = `{"type":"connection_init","payload":{"authorization":"Beare
 func (s *socket) init() {
 	s.t.Helper()
 	s.say(initMessage)
-	s.want(`{"type":"connection_ack"}`)
+	s.acknowledged()
+}
+
+// acknowledged gives the session.
+func (s *socket) acknowledged() string {
+	s.t.Helper()
+	var m struct {
+		Type    string
+		Payload struct{ Session string }
+	}
+	if got := s.hear(); json.Unmarshal([]byte(got), &m) != nil || m.Type != "connection_ack" || m.Payload.Session == "" {
+		s.t.Fatal(got)
+	}
+	return m.Payload.Session
 }
 
 func sub(id, query string) string {
@@ -229,7 +243,7 @@ func TestUpgradeRefusals(t *testing.T) {
 			s := &socket{c, t, t.Context()}
 			if tt.header.Get("Authorization") != "" {
 				s.say(`{"type":"connection_init"}`)
-				s.want(`{"type":"connection_ack"}`)
+				s.acknowledged()
 			}
 		})
 	}

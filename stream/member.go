@@ -6,10 +6,9 @@ import (
 	"github.com/hark-events/hark"
 )
 
-// A Sink is where a subscriber's answers go. Its methods may be called by any
-// goroutine, but never two for one Member at once.
-type Sink interface {
-	// Lane names how frames are encoded, always the same: sinks of one lane
+// A Writer writes answers to one reader.
+type Writer interface {
+	// Lane names how frames are encoded, always the same: those of one lane
 	// append the same bytes.
 	Lane() string
 	// Append encodes a frame.
@@ -21,8 +20,14 @@ type Sink interface {
 	// Flush waits until what was given to TryWrite is written.
 	Flush() error
 	// Write waits until all is written. Any other error than those of TryWrite
-	// means that there is nobody any more; the sink itself knows.
+	// means that there is nobody any more; the writer itself knows.
 	Write(b []byte) error
+}
+
+// A Sink is where a subscriber's answers go. Its methods may be called by any
+// goroutine, but never two for one Member at once.
+type Sink interface {
+	Writer
 
 	// End says that no more answers come, and why, and behind which event the
 	// last one was: ErrBehind, when it is to be joined again from there; else an

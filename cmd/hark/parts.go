@@ -16,6 +16,7 @@ import (
 	"github.com/hark-events/hark/internal/egress"
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/server"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/store"
 )
 
@@ -54,6 +55,14 @@ func (c *serveCmd) broker(log *slog.Logger) (pubsub.Broker, error) {
 		return nil, usageError{fmt.Errorf("--redis-url (HARK_REDIS_URL): %w", err)}
 	}
 	return b, nil
+}
+
+// limits are those of streams.
+func (c *serveCmd) limits() audience.Limits {
+	return audience.Limits{
+		Streams: c.MaxStreams, Identity: c.MaxIdentityStreams, Project: c.MaxProjectStreams, Operations: c.MaxOperations,
+		MessageBytes: c.MaxMessageBytes, MessageRate: c.MaxMessageRate,
+	}
 }
 
 // redisLog takes what the Redis client would print between the lines of the

@@ -139,10 +139,12 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		Schema: schema, Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
 		Publisher: publisher, Projects: acc,
 		Playground: console.Playground(), WSDL: soap.WSDL(), JWKS: delivery.JWKS(signing.Public), Metrics: metrics.Handler(),
-		Groups: groups, Checks: c.checks(st, broker),
+		Groups: groups, Limits: c.limits(), Checks: c.checks(st, broker),
 		TLS: tlsConfig, H2C: c.H2C,
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
 	})
+
+	metrics.Audience(srv.Audience)
 
 	// What the doors and the worker stand on goes on until both have drained.
 	ground, leave := context.WithCancel(context.WithoutCancel(ctx))
@@ -152,6 +154,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	base.Go(func() error { return hub.Run(ground) })
 	base.Go(func() error { return events.NewRetention(st, log, c.Retention).Run(ground) })
 	base.Go(func() error { return subs.Run(ground) })
+	base.Go(func() error { return st.KeepSealed(ground, log) })
 
 	work, workCtx := errgroup.WithContext(ctx)
 	if c.Has("worker") {

@@ -58,10 +58,41 @@ func (l Log) Level() slog.Level {
 	return level
 }
 
+// Streams bounds the streams of a node.
+type Streams struct {
+	MaxStreams         int `help:"WebSockets and event streams open on this node." default:"20000" placeholder:"N"`
+	MaxIdentityStreams int `help:"Of them for one identity." default:"10000" placeholder:"N"`
+	MaxProjectStreams  int `help:"Of them for one project by the project-events endpoint." default:"1000" placeholder:"N"`
+	MaxOperations      int `help:"Operations at once on one connection." default:"100" placeholder:"N"`
+	MaxMessageBytes    int `help:"Bytes of a WebSocket message from a client." default:"65536" placeholder:"N"`
+	MaxMessageRate     int `help:"WebSocket messages a second from a client." default:"50" placeholder:"N"`
+}
+
+// Validate tells which setting is wrong.
+func (s Streams) Validate() error {
+	for _, l := range []struct {
+		name  string
+		value int
+	}{
+		{"--max-streams (HARK_MAX_STREAMS)", s.MaxStreams},
+		{"--max-identity-streams (HARK_MAX_IDENTITY_STREAMS)", s.MaxIdentityStreams},
+		{"--max-project-streams (HARK_MAX_PROJECT_STREAMS)", s.MaxProjectStreams},
+		{"--max-operations (HARK_MAX_OPERATIONS)", s.MaxOperations},
+		{"--max-message-bytes (HARK_MAX_MESSAGE_BYTES)", s.MaxMessageBytes},
+		{"--max-message-rate (HARK_MAX_MESSAGE_RATE)", s.MaxMessageRate},
+	} {
+		if l.value < 1 {
+			return fmt.Errorf("%s is %d; it is at least 1", l.name, l.value)
+		}
+	}
+	return nil
+}
+
 // Server holds the settings of hark serve.
 type Server struct {
 	Database
 	Log
+	Streams
 
 	Addr          string        `help:"HTTP address; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	RedisURL      string        `help:"redis:// or rediss:// URL of the Redis that carries events between nodes. Default: in-process, for a single node." placeholder:"URL"`
@@ -89,6 +120,9 @@ const minToken = 32
 // Validate tells which setting is wrong.
 func (s *Server) Validate() error {
 	if err := s.Database.Validate(); err != nil {
+		return err
+	}
+	if err := s.Streams.Validate(); err != nil {
 		return err
 	}
 	if s.AdminToken != "" && len(s.AdminToken) < minToken {

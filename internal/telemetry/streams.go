@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/stream"
 )
 
@@ -23,6 +24,23 @@ func (m *Metrics) Groups(g *stream.Groups) {
 	m.gather("hark_stream_members", "Subscriptions that get the answers of a group.", func() float64 { return float64(g.Stats().Members) })
 	m.gather("hark_stream_executed_total", "Events for which a group has executed its operation.", func() float64 { return float64(g.Stats().Executed) })
 	m.gather("hark_stream_sent_total", "Answers to events given to members.", func() float64 { return float64(g.Stats().Sent) })
+}
+
+// Audience tells of open streams and of the limits that were met.
+func (m *Metrics) Audience(stats func() (open int, met map[audience.Limit]uint64)) {
+	m.gather("hark_streams_open", "Open streams: WebSockets, and requests that are answered by a stream.", func() float64 {
+		open, _ := stats()
+		return float64(open)
+	})
+	_, limits := stats()
+	for l := range limits {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "hark_stream_limits_total", Help: "How often a limit of streams was met.", ConstLabels: prometheus.Labels{"limit": l.String()},
+		}, func() float64 {
+			_, met := stats()
+			return float64(met[l])
+		}))
+	}
 }
 
 // gather has a value read when the metrics are: a counter if its name says so.

@@ -1,7 +1,6 @@
 package audience
 
 import (
-	"cmp"
 	"context"
 	"math/rand/v2"
 	"sync"
@@ -17,13 +16,6 @@ const (
 	pace   = 2 * time.Millisecond
 )
 
-// Limits bound the streams of a node. The zero value of a field means its default.
-type Limits struct {
-	Streams  int // WebSockets and event streams; default 20,000
-	Identity int // of them for one identity; default 10,000
-	Project  int // of them for one project at its own endpoint; default 1,000
-}
-
 // An Audience is all open streams of a node.
 type Audience struct {
 	limits Limits
@@ -33,20 +25,18 @@ type Audience struct {
 	mu    sync.Mutex
 	all   int
 	named map[name]int
+	met   [limits]uint64
 }
 
 // A name is what streams are counted by.
 type name struct {
-	kind string // "identity" or "project"
-	id   hark.ID
+	by Limit // IdentityStreams or ProjectStreams
+	id hark.ID
 }
 
 // New makes an Audience, which goes home when drain ends.
 func New(drain context.Context, l Limits) *Audience {
-	l.Streams = cmp.Or(l.Streams, 20_000)
-	l.Identity = cmp.Or(l.Identity, 10_000)
-	l.Project = cmp.Or(l.Project, 1_000)
-	return &Audience{limits: l, drain: drain, named: map[name]int{}}
+	return &Audience{limits: l.withDefaults(), drain: drain, named: map[name]int{}}
 }
 
 // Draining tells whether the node stops.
@@ -55,19 +45,43 @@ func (a *Audience) Draining() bool { return a.drain.Err() != nil }
 // Wait waits until all streams have ended.
 func (a *Audience) Wait() { a.open.Wait() }
 
-// Stats tells how many streams are open.
-func (a *Audience) Stats() int {
+// Limits are those in force.
+func (a *Audience) Limits() Limits { return a.limits }
+
+// Stats tells how many streams are open, and how often each limit was met.
+func (a *Audience) Stats() (open int, met map[Limit]uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.all
+	met = make(map[Limit]uint64, limits)
+	for l, n := range a.met {
+		met[Limit(l)] = n
+	}
+	return a.all, met
 }
 
-// Enter counts a stream. RATE_LIMITED when there are too many, or the node stops.
+// Meet counts that a limit was met, and gives the refusal: RATE_LIMITED.
+func (a *Audience) Meet(l Limit, format string, args ...any) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.meet(l, format, args...)
+}
+
+// retryAfter is in how many seconds a refused client should come back.
+const retryAfter = 5
+
+func (a *Audience) meet(l Limit, format string, args ...any) error {
+	a.met[l]++
+	e := hark.Errorf(hark.RateLimited, format, args...)
+	e.Details = map[string]any{"retryAfter": retryAfter}
+	return e
+}
+
+// Enter counts a stream. RATE_LIMITED when there are too many.
 func (a *Audience) Enter() (*Seat, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.all >= a.limits.Streams {
-		return nil, hark.Errorf(hark.RateLimited, "this node has %d streams open: try again later", a.limits.Streams)
+		return nil, a.meet(Streams, "this node has %d streams open: try again later", a.limits.Streams)
 	}
 	a.all++
 	a.open.Add(1)
@@ -83,12 +97,12 @@ type Seat struct {
 
 // Identity counts the stream for an identity. RATE_LIMITED when it has too many.
 func (s *Seat) Identity(id hark.ID) error {
-	return s.count(name{"identity", id}, s.audience.limits.Identity)
+	return s.count(name{IdentityStreams, id}, s.audience.limits.Identity)
 }
 
 // Project counts the stream for a project. RATE_LIMITED when it has too many.
 func (s *Seat) Project(id hark.ID) error {
-	return s.count(name{"project", id}, s.audience.limits.Project)
+	return s.count(name{ProjectStreams, id}, s.audience.limits.Project)
 }
 
 func (s *Seat) count(n name, limit int) error {
@@ -96,7 +110,7 @@ func (s *Seat) count(n name, limit int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.named[n] >= limit {
-		return hark.Errorf(hark.RateLimited, "this %s has %d streams open on this node: close one, or try again later", n.kind, limit)
+		return a.meet(n.by, "this %s has %d streams open on this node: close one, or try again later", n.by, limit)
 	}
 	a.named[n]++
 	s.names = append(s.names, n)
@@ -125,7 +139,8 @@ func (s *Seat) Leave() {
 // stops. stop takes that back.
 func (s *Seat) OnDrain(home func()) (stop func() bool) {
 	return context.AfterFunc(s.audience.drain, func() {
-		within := min(spread, time.Duration(s.audience.Stats())*pace)
+		open, _ := s.audience.Stats()
+		within := min(spread, time.Duration(open)*pace)
 		time.AfterFunc(rand.N(within+1), home)
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/operation"
+	"github.com/hark-events/hark/server/socket"
+	"github.com/hark-events/hark/server/sse"
 	"github.com/hark-events/hark/server/wire"
 	"github.com/hark-events/hark/stream"
 )
@@ -17,17 +19,19 @@ import (
 // responseTimeout is how long an answer may take to be read.
 const responseTimeout = 30 * time.Second
 
-// A Handler answers POST and GET of /graphql.
+// A Handler answers POST and GET of /graphql, and what graphql-sse in its
+// single connection mode asks for besides.
 type Handler struct {
-	executor *operation.Executor
-	groups   *stream.Groups
-	access   authority.Access
-	audience *audience.Audience
+	executor     *operation.Executor
+	groups       *stream.Groups
+	access       authority.Access
+	audience     *audience.Audience
+	reservations reservations
 }
 
 // New makes a Handler, whose streams end when the audience goes home.
 func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience) *Handler {
-	return &Handler{executor: e, groups: g, access: a, audience: au}
+	return &Handler{executor: e, groups: g, access: a, audience: au, reservations: newReservations()}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,24 +42,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, accept, err)
 		return
 	}
-	var req operation.Request
-	var bad *refusal
-	switch r.Method {
-	case http.MethodPost:
-		req, bad = fromBody(w, r)
-	case http.MethodGet:
-		req, bad = fromURL(r.URL.Query())
-	default:
-		w.Header().Set("Allow", "GET, POST")
-		bad = refuse(http.StatusMethodNotAllowed, "GraphQL is served by POST and GET")
+	if token := streamToken(r); token != "" || r.Method == http.MethodPut || r.Method == http.MethodDelete {
+		h.single(w, r, accept, token)
+		return
 	}
+	req, bad := read(w, r)
 	switch {
 	case bad != nil:
-		h.write(w, accept.or(typeJSON), bad.status, h.executor.Refuse(r.Context(), bad.err).Payload)
+		h.reject(w, r, accept, bad)
 		return
 	case accept.json == "" && !accept.mayStream():
-		h.write(w, typeJSON, http.StatusNotAcceptable, h.executor.Refuse(r.Context(), hark.Errorf(hark.BadUserInput,
-			"hark answers as application/graphql-response+json, application/json or text/event-stream: accept one of them")).Payload)
+		h.reject(w, r, accept, reject(http.StatusNotAcceptable,
+			"hark answers as application/graphql-response+json, application/json, text/event-stream or multipart/mixed;subscriptionSpec=1.0: accept one of them"))
 		return
 	}
 	req.After = r.Header.Get("Last-Event-ID")
@@ -71,31 +69,47 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, accept accepted, op *operation.Operation) {
 	subscription := op.Kind() == ast.Subscription
 	switch {
-	case r.Method == http.MethodGet && op.Kind() != ast.Query:
+	case r.Method == http.MethodGet && (op.Kind() == ast.Mutation || subscription && !accept.mayStream()):
 		w.Header().Set("Allow", "POST")
-		h.write(w, accept.or(typeJSON), http.StatusMethodNotAllowed, h.executor.Refuse(r.Context(), hark.Errorf(hark.BadUserInput,
-			"GET is for queries only: send the %s by POST", op.Kind())).Payload)
+		h.reject(w, r, accept, reject(http.StatusMethodNotAllowed, "GET is for queries, and for subscriptions with Accept: text/event-stream: send the %s by POST", op.Kind()))
 	case subscription && !accept.mayStream():
-		h.write(w, accept.or(typeJSON), http.StatusNotAcceptable, h.executor.Refuse(r.Context(), hark.Errorf(hark.BadUserInput,
-			"a subscription is answered as a stream: use a WebSocket, or POST with Accept: text/event-stream")).Payload)
+		h.reject(w, r, accept, reject(http.StatusNotAcceptable, "a subscription is answered as a stream: use a WebSocket, or POST with Accept: text/event-stream"))
 	case subscription && h.audience.Draining():
-		w.Header().Set("Retry-After", "1")
-		h.write(w, accept.or(typeJSON), http.StatusServiceUnavailable, h.executor.Refuse(r.Context(), hark.Errorf(hark.RateLimited,
-			"this node is stopping: subscribe again")).Payload)
-	case subscription || accept.wantsEvents():
-		h.stream(w, r, op)
+		h.reject(w, r, accept, stopping(w))
+	case subscription:
+		h.stream(w, r, accept, op)
+	case accept.wantsEvents():
+		h.answer(w, r, op.Execute(r.Context()))
 	default:
 		a := op.Execute(r.Context())
-		h.write(w, accept.json, status(accept.json, a), a.Payload)
+		h.write(w, accept.or(typeJSON), status(accept.json, a), a.Payload)
 	}
+}
+
+// answer answers with a stream of one result.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, a operation.Answer) {
+	s := socket.Open(w, r, sse.Media)
+	defer s.Close()
+	_ = s.Write(append([]byte(retry+"\n"), events{}.end(&a)...)) // nobody is left to tell
+}
+
+// stopping refuses what would outlive the node.
+func stopping(w http.ResponseWriter) *rejection {
+	w.Header().Set("Retry-After", "1")
+	return &rejection{http.StatusServiceUnavailable, hark.Errorf(hark.RateLimited, "this node is stopping: subscribe again")}
+}
+
+// reject answers what is no request.
+func (h *Handler) reject(w http.ResponseWriter, r *http.Request, accept accepted, why *rejection) {
+	h.write(w, accept.or(typeJSON), why.status, h.executor.Refuse(r.Context(), why.err).Payload)
 }
 
 // refuse answers that the operation does not run.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, accept accepted, err error) {
 	a := h.executor.Refuse(r.Context(), err)
 	wire.SetHeaders(w.Header(), a.Refused)
-	if code := status(typeResponse, a); accept.wantsEvents() && code != http.StatusUnauthorized && r.Method == http.MethodPost {
-		h.answer(w, a) // EventSource clients see no body of an error
+	if code := status(typeResponse, a); accept.wantsEvents() && code != http.StatusUnauthorized && code != http.StatusTooManyRequests {
+		h.answer(w, r, a) // EventSource clients see no body of an error
 		return
 	}
 	t := accept.or(typeJSON)

@@ -2,36 +2,60 @@ package operation
 
 import (
 	"context"
+	"errors"
+	"io"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/following"
 	"github.com/hark-events/hark/stream"
 )
 
-// An execution runs a subscription for a viewer. One goroutine at a time uses it.
+// An execution runs a subscription whose events a resolver has bound to its
+// feed. One goroutine at a time uses it.
 type execution struct {
 	*Operation
 	*stream.Feed
-	ctx    context.Context // of the resolvers; as long as the execution lives, which is no caller's
-	cancel context.CancelFunc
-	next   graphql.ResponseHandler
 	viewer *hark.Viewer
+	next   func() *graphql.Response
+	cancel context.CancelFunc
 }
 
-var _ stream.Execution = (*execution)(nil)
+// A puller runs a subscription without a feed: gqlgen both waits and executes.
+type puller struct {
+	next   func(ctx context.Context) *graphql.Response
+	cancel context.CancelFunc
+}
 
-// open begins an execution for the caller in ctx, behind the cursor after if
-// there is one. What refuses it is the first answer. Only the beginning ends
-// with ctx.
-func (o *Operation) open(ctx context.Context, v *hark.Viewer, after string) *execution {
-	x := &execution{Operation: o, viewer: v}
-	own, cancel := context.WithCancel(hark.WithViewer(context.WithoutCancel(ctx), v))
+var (
+	_ following.Source = (*Operation)(nil)
+	_ stream.Execution = (*execution)(nil)
+	_ following.Puller = (*puller)(nil)
+)
+
+// Open implements following.Source. What refuses a subscription is the first
+// answer to it.
+func (o *Operation) Open(ctx context.Context, after string) (stream.Execution, following.Puller, error) {
+	v, err := hark.ViewerFrom(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The resolvers' context lives as long as the execution, which is no caller's.
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, cancel)()
-	own, x.Feed = stream.WithFeed(own, after)
-	x.next, own = o.executor.exec.DispatchOperation(own, o.context)
-	x.ctx, x.cancel = graphql.WithFieldContext(own, o.rootField()), cancel
-	return x
+	own, feed := stream.WithFeed(own, after)
+	next, own := o.executor.exec.DispatchOperation(own, o.context)
+	own = graphql.WithFieldContext(own, o.rootField())
+	if feed.Bound() {
+		return &execution{o, feed, v, func() *graphql.Response { return o.pull(own, next) }, cancel}, nil, nil
+	}
+	return nil, &puller{func(ctx context.Context) *graphql.Response {
+		wait, interrupt := context.WithCancel(own)
+		defer interrupt()
+		defer context.AfterFunc(ctx, interrupt)()
+		return o.pull(wait, next)
+	}, cancel}, nil
 }
 
 // TryNext executes the operation for the next event, if there is one.
@@ -41,7 +65,7 @@ func (x *execution) TryNext() (stream.Frame, bool, error) {
 		return stream.Frame{}, false, err
 	}
 	at := event.Cursor()
-	a := encodeAnswer(x.pull(x.ctx, x.next), at.String(), nil)
+	a := encodeAnswer(x.next(), at.String(), nil)
 	if a.Refused != nil {
 		return stream.Frame{}, false, refused{a}
 	}
@@ -54,7 +78,50 @@ func (x *execution) Close() {
 	x.Feed.Close()
 }
 
+// Pull implements following.Puller.
+func (p *puller) Pull(ctx context.Context) ([]byte, error) {
+	r := p.next(ctx)
+	if r == nil {
+		return nil, io.EOF
+	}
+	a := encodeAnswer(r, "", nil)
+	if a.Refused != nil {
+		return nil, refused{a}
+	}
+	return a.Payload, nil
+}
+
+// Close ends the execution.
+func (p *puller) Close() { p.cancel() }
+
+// Answer executes a query or mutation for the caller in ctx.
+func (o *Operation) Answer(ctx context.Context) (payload []byte, err error) {
+	a := o.Execute(ctx)
+	if a.Refused != nil {
+		return nil, refused{a}
+	}
+	return a.Payload, nil
+}
+
 // refused is the answer that ends a subscription.
 type refused struct{ Answer }
 
 func (r refused) Error() string { return r.Refused.Error() }
+
+// Last is the last answer to a subscription that ended with why; nil: nothing
+// is wrong.
+func (e *Executor) Last(ctx context.Context, why error) *Answer {
+	if errors.Is(why, io.EOF) {
+		return nil
+	}
+	if errors.Is(why, stream.ErrDraining) {
+		return &Answer{Draining: true}
+	}
+	a := Answer{}
+	if r, ok := errors.AsType[refused](why); ok {
+		a = r.Answer
+	} else {
+		a = e.Refuse(ctx, why)
+	}
+	return &a
+}

@@ -114,7 +114,7 @@ func (e *Executor) Prepare(ctx context.Context, req Request) (_ *Operation, err 
 	}
 	opCtx.DisableIntrospection = false // decided above
 	wire.Note(ctx, slog.String("operation", strings.TrimSpace(string(op.Operation)+" "+op.Name)))
-	return &Operation{executor: e, context: opCtx, after: req.After}, nil
+	return &Operation{executor: e, context: opCtx, After: req.After}, nil
 }
 
 func (e *Executor) checkIntrospection(ctx context.Context, fields []string, anonymous error) error {

@@ -13,7 +13,8 @@ import (
 type Operation struct {
 	executor *Executor
 	context  *graphql.OperationContext
-	after    string
+
+	After string // a cursor that a subscription is to go on behind; empty: its own argument holds
 }
 
 // Kind is what the operation is: query, mutation or subscription.

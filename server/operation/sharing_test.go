@@ -16,6 +16,7 @@ import (
 	"github.com/hark-events/hark/graph"
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/server/authority"
+	"github.com/hark-events/hark/server/following"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/stream"
 )
@@ -152,6 +153,7 @@ type page struct {
 	mu   sync.Mutex
 	text strings.Builder
 	slow bool
+	last func(context.Context, error) *operation.Answer
 }
 
 func (*page) Lane() string { return "" }
@@ -175,8 +177,8 @@ func (p *page) Write(b []byte) error {
 
 func (*page) Begin(hark.Cursor) {}
 
-func (p *page) End(last *operation.Answer) {
-	if last != nil && !last.Draining {
+func (p *page) End(ctx context.Context, why error) {
+	if last := p.last(ctx, why); last != nil && !last.Draining {
 		_ = p.Write(append(last.Payload, "end\n"...))
 	}
 }
@@ -203,7 +205,7 @@ func TestSharedIsWhatPrivateIs(t *testing.T) {
 			shared := stream.NewGroups()
 			type pair struct{ shared, private *page }
 			var pairs []pair
-			var all []*operation.Following
+			var all []*following.Following
 			h.publish(20)
 			roles := [][]hark.Grant{h.role(), h.role(), h.role(), nil}
 			for range 60 {
@@ -221,9 +223,10 @@ func TestSharedIsWhatPrivateIs(t *testing.T) {
 					}
 					s := authority.NewSession(h, v)
 					s.Keep(ctx, func(error) {})
-					f := op.Follow(ctx, s, groups, out)
+					out.last = h.executor.Last
+					f := following.New(s, groups, out)
 					all = append(all, f)
-					go f.Run()
+					go f.Run(ctx, op, op.After)
 				}
 				pairs = append(pairs, p)
 			}

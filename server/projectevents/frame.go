@@ -3,6 +3,7 @@ package projectevents
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/server/sse"
@@ -14,8 +15,9 @@ const maxLine = 64 << 10
 
 // frames gives the frames of an event. An array that would make a line too long
 // is split over several frames; only the last has the id, so that who is cut
-// off between them gets all of them again. A single value that is too long
-// cannot be split and stands alone.
+// off between them gets all of them again. A value that is too long by itself is
+// one frame of several data lines, broken between the parts of JSON; and where
+// a text in it is too long for that, it is left out.
 func frames(e *hark.Event) []byte {
 	head, tail := envelope(e)
 	room := maxLine - len("data: \n") - len(head) - len(tail)
@@ -30,9 +32,48 @@ func frames(e *hark.Event) []byte {
 			id = e.Cursor().String()
 		}
 		data := append(append(append(make([]byte, 0, len(head)+len(part)+len(tail)), head...), part...), tail...)
+		if len(part) > room {
+			data = fold(data, maxLine-len("data: \n"))
+		}
+		if data == nil {
+			data = omitted(e, head)
+		}
 		b = sse.AppendFrame(b, id, e.EventType(), data)
 	}
 	return b
+}
+
+// omitted tells of an event whose payload does not fit, and where to read it.
+func omitted(e *hark.Event, head []byte) []byte {
+	return fmt.Appendf(nil, `%snull,"omitted":{"eventId":%q,"bytes":%d}}}`, head, e.ID, len(e.Payload))
+}
+
+// fold breaks JSON into lines of at most room bytes, where a line break means
+// nothing; nil if a text in it is too long.
+func fold(data []byte, room int) (b []byte) {
+	start, last := 0, 0 // of the line, and where it can be broken at last
+	inside := false     // a text
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inside && c == '\\':
+			i++
+		case c == '"':
+			inside = !inside
+		case !inside && (c == ',' || c == ':' || c == '[' || c == '{' || c == ' '):
+			last = i + 1
+		}
+		if i+1-start > room {
+			if last <= start {
+				return nil
+			}
+			b = append(append(b, data[start:last]...), '\n')
+			start = last
+		}
+	}
+	if len(data)-start > room {
+		return nil
+	}
+	return append(b, data[start:]...)
 }
 
 // envelope gives what stands around the payload.

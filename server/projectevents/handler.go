@@ -10,8 +10,11 @@ import (
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
+	"github.com/hark-events/hark/server/following"
+	"github.com/hark-events/hark/server/socket"
 	"github.com/hark-events/hark/server/sse"
 	"github.com/hark-events/hark/server/wire"
+	"github.com/hark-events/hark/stream"
 )
 
 // Times of a stream.
@@ -31,10 +34,13 @@ type Opener interface {
 
 // A Reader yields the events of a stream one by one. *stream.Reader is one.
 type Reader interface {
-	// Next waits for the next event. When ctx ends first it takes none and
-	// returns the context's error. CURSOR_EXPIRED: retention overtook the reader.
-	Next(ctx context.Context) (*hark.Event, error)
-	// Cursor is where the stream is: behind all that Next has looked at, or
+	// TryNext gives the next event, if it is there; if not, what OnWake has set
+	// is called when it may be. CURSOR_EXPIRED: retention overtook the reader.
+	TryNext() (*hark.Event, bool, error)
+	OnWake(func())
+	// Class is comparable: readers of one class may see the same.
+	Class() any
+	// Cursor is where the stream is: behind all that TryNext has looked at, or
 	// where it began.
 	Cursor() hark.Cursor
 	Close()
@@ -45,12 +51,13 @@ type Handler struct {
 	opener   Opener
 	access   authority.Access
 	log      *slog.Logger
+	groups   *stream.Groups
 	audience *audience.Audience
 }
 
 // New makes a Handler, whose streams end when the audience goes home.
-func New(o Opener, a authority.Access, au *audience.Audience, log *slog.Logger) *Handler {
-	return &Handler{opener: o, access: a, audience: au, log: log}
+func New(o Opener, g *stream.Groups, a authority.Access, au *audience.Audience, log *slog.Logger) *Handler {
+	return &Handler{opener: o, groups: g, access: a, audience: au, log: log}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -79,20 +86,45 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wire.WriteError(w, r, h.log, err)
 		return
 	}
-	seat, err := h.audience.Enter()
-	if err == nil {
-		defer seat.Leave()
-		if err = seat.Identity(viewer.IdentityID); err == nil {
-			err = seat.Project(reader.Cursor().Project)
-		}
-	}
+	seat, err := h.enter(viewer, reader.Cursor().Project)
 	if err != nil {
 		reader.Close()
 		wire.WriteError(w, r, h.log, err)
 		return
 	}
-	s := &events{Handler: h, seat: seat, w: sse.Start(w), request: req, reader: reader}
-	s.serve(r.Context(), viewer, gap)
+	s := &events{Handler: h, request: req, first: reader, gap: gap, Response: socket.Open(w, r, sse.Media)}
+	ctx, cancel := context.WithCancel(wire.WithRecord(context.Background(), &wire.Record{ID: wire.RequestID(r.Context())}))
+	s.cancel = cancel
+	session := authority.NewSession(h.access, viewer)
+	s.following = following.New(session, h.groups, s)
+	session.Keep(ctx, func(why error) { s.following.End(ctx, why) })
+	stay := seat.OnDrain(func() { s.following.End(ctx, stream.ErrDraining) })
+	s.following.Run(ctx, s, "") // the first beginning waits for nothing
+	s.Serve(func() {
+		stay()
+		cancel()
+		s.following.Stop()
+		if s.first != nil { // the session had ended before
+			s.first.Close()
+		}
+		seat.Leave()
+	})
+}
+
+// enter takes a seat for a caller in a project.
+func (h *Handler) enter(v *hark.Viewer, project hark.ID) (*audience.Seat, error) {
+	seat, err := h.audience.Enter()
+	if err != nil {
+		return nil, err
+	}
+	if err = seat.Identity(v.IdentityID); err == nil {
+		err = seat.Project(project)
+	}
+	if err != nil {
+		seat.Leave()
+		return nil, err
+	}
+	return seat, nil
 }
 
 func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -3,119 +3,81 @@ package projectevents
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/hark-events/hark"
-	"github.com/hark-events/hark/server/audience"
-	"github.com/hark-events/hark/server/authority"
+	"github.com/hark-events/hark/server/following"
+	"github.com/hark-events/hark/server/socket"
 	"github.com/hark-events/hark/server/sse"
 	"github.com/hark-events/hark/server/wire"
 	"github.com/hark-events/hark/stream"
 )
 
-// events is one stream.
+// An events is one stream: what it asks for, and where that goes.
 type events struct {
 	*Handler
-	seat    *audience.Seat
-	w       *sse.Writer
-	request Request
-	reader  Reader
+	*socket.Response
+	request   Request
+	following *following.Following
+	cancel    context.CancelFunc // ends all that is done for it
+
+	// Of one beginning after the other.
+	first Reader // opened by the handler, to begin with
+	gap   bool   // events are missing before the beginning
+	begun bool
 }
 
-// serve writes events until the client goes, its authority ends or hark drains.
-func (s *events) serve(ctx context.Context, viewer *hark.Viewer, gap bool) {
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	defer func() { s.reader.Close() }()
-	running.Go(func() { s.w.Beat(ctx, pingInterval, "event: ping\n\n", cancel) })
-	session := authority.NewSession(s.access, viewer)
-	session.Keep(ctx, func(error) {}) // Current tells its error
-	defer s.seat.OnDrain(cancel)()
-	if gap && s.gap() != nil {
-		return
+var (
+	_ following.Source = (*events)(nil)
+	_ following.Out    = (*events)(nil)
+)
+
+// Open implements following.Source.
+func (s *events) Open(ctx context.Context, after string) (stream.Execution, following.Puller, error) {
+	r := s.first
+	s.first = nil
+	if r == nil {
+		request := s.request
+		request.After = after
+		var err error
+		if r, s.gap, err = s.open(ctx, request); err != nil {
+			return nil, nil, err
+		}
 	}
-	err := s.pump(ctx, session)
-	if ctx.Err() != nil || errors.Is(err, stream.ErrDraining) {
-		return
-	}
-	e := wire.Classify(err)
-	wire.LogInternal(ctx, s.log, e)
-	message := append(append([]byte(`{"message":`), quote(e.Message)...), '}')
-	_ = s.w.Write(sse.AppendFrame(nil, "", "error", message)) // the last frame: who is gone needs no word
+	return newExecution(r, s.request.Register), nil, nil
 }
 
-// pump writes events for as long as the caller may have them, and tells why it
-// stopped. When what the caller may see changes, the stream is opened anew
-// where it was.
-func (s *events) pump(ctx context.Context, session *authority.Session) error {
-	for {
-		viewer, changed, err := session.Current()
-		if err != nil {
-			return err
-		}
-		wait, interrupt := context.WithCancel(hark.WithViewer(ctx, viewer))
-		stop := context.AfterFunc(changed, interrupt)
-		err = s.write(wait)
-		stop()
-		interrupt()
-		if ctx.Err() != nil || changed.Err() == nil {
-			return err
-		}
-		if err := s.reopen(ctx, session); err != nil {
-			return err
-		}
+// Begin sends the headers at once, and tells of a gap: the log does not reach
+// back to where the client was.
+func (s *events) Begin(hark.Cursor) {
+	var frame []byte
+	if s.gap {
+		frame = []byte("event: gap\ndata: {\"message\":\"events before this point are no longer kept\"}\n\n")
+	}
+	s.gap = false
+	if !s.begun || frame != nil {
+		_ = s.Write(frame) // a failure shows at the next write
+	}
+	if !s.begun {
+		s.begun = true
+		s.Beat(pingInterval, "event: ping\n\n")
 	}
 }
 
-// write writes events until wait ends or something fails.
-func (s *events) write(wait context.Context) error {
-	for {
-		e, err := s.reader.Next(wait)
-		if err != nil && wait.Err() == nil && wire.Classify(err).Code == hark.CursorExpired {
-			if err := s.gap(); err != nil {
-				return err
-			}
-			s.request.After = ""
-			if err := s.replace(wait); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.w.Write(frames(e)); err != nil {
-			return err
-		}
+// End tells why the stream ends, and ends it. When the node stops, the end is
+// all that the client needs to come back.
+func (s *events) End(ctx context.Context, why error) {
+	if !errors.Is(why, stream.ErrDraining) {
+		e := wire.Classify(why)
+		wire.LogInternal(ctx, s.log, e)
+		message := append(append([]byte(`{"message":`), quote(e.Message)...), '}')
+		_ = s.Write(sse.AppendFrame(nil, "", "error", message)) // who is gone needs no word
 	}
+	s.cancel()
+	s.Close()
 }
 
-// reopen opens the stream for the caller as it is now.
-func (s *events) reopen(ctx context.Context, session *authority.Session) error {
-	viewer, _, err := session.Current()
-	if err != nil {
-		return err
-	}
-	s.request.After = s.reader.Cursor().String()
-	return s.replace(hark.WithViewer(ctx, viewer))
-}
+// Lane is the same for all: their frames are.
+func (*events) Lane() string { return "project-events" }
 
-func (s *events) replace(ctx context.Context) error {
-	reader, gap, err := s.open(ctx, s.request)
-	if err != nil {
-		return err
-	}
-	s.reader.Close()
-	s.reader = reader
-	if gap {
-		return s.gap()
-	}
-	return nil
-}
-
-// gap tells that events are missing from here on: the log does not reach back far enough.
-func (s *events) gap() error {
-	return s.w.Write([]byte("event: gap\ndata: {\"message\":\"events before this point are no longer kept\"}\n\n"))
-}
+// Append appends a frame, which is ready.
+func (*events) Append(b []byte, f stream.Frame) []byte { return append(b, f.Payload...) }

@@ -10,22 +10,25 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hark-events/hark/stream"
 )
 
 const (
 	// writeTimeout is how long a reader may take no byte before it is given up.
 	writeTimeout = 10 * time.Second
 
+	// linger is how long a reader that was given up may take to read on, and
+	// so to hear why.
+	linger = 15 * time.Second
+
 	// aliased is from how many bytes on the rest of a TryWrite is kept
 	// without copying it: such buffers are not used again.
 	aliased = 64 << 10
 )
 
-// What TryWrite could not do at once; Flush waits until it can be done.
-var (
-	ErrBusy = errors.New("the connection takes nothing now")
-	ErrRest = errors.New("the connection has not taken all yet")
-)
+// ErrSlow is why nothing is written any more to a reader that takes nothing.
+var ErrSlow = errors.New("the reader has taken nothing for 10 s")
 
 // A Conn is a connection whose writes never mix: what one call writes stays
 // together, and the rest of a TryWrite goes first. Many goroutines may
@@ -36,7 +39,7 @@ type Conn struct {
 	early []byte          // arrived with the request, and is read first
 
 	mu   sync.Mutex // held for a whole write
-	rest []byte     // of a TryWrite
+	rest []byte     // of a TryWrite, or of the write that was given up
 	err  error      // the first of writing; nothing is written after it
 
 	// Of the TryWrite under way: fields, so that its closure is made once.
@@ -81,8 +84,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Drain reads and drops what the client sends, until it is gone or c is closed.
-func (c *Conn) Drain() {
+// drain reads and drops what the client sends, until it is gone or c is closed.
+func (c *Conn) drain() {
 	var b [64]byte
 	for {
 		if _, err := c.Read(b[:]); err != nil {
@@ -111,18 +114,18 @@ func (c *Conn) Flush() error {
 }
 
 // TryWrite writes p without waiting for anybody: all of it; or as much as the
-// connection takes now, and keeps the rest, ErrRest; or nothing at all, ErrBusy.
+// connection takes now, and keeps the rest, stream.ErrRest; or nothing at all, stream.ErrBusy.
 // The caller must not change p afterwards if it is 64 KiB long or longer.
 func (c *Conn) TryWrite(p []byte) error {
 	if c.raw == nil || !c.mu.TryLock() {
-		return ErrBusy
+		return stream.ErrBusy
 	}
 	defer c.mu.Unlock()
 	switch {
 	case c.err != nil:
 		return c.err
 	case len(c.rest) > 0:
-		return ErrBusy
+		return stream.ErrBusy
 	}
 	c.out, c.n, c.failed = p, 0, nil
 	c.err = c.raw.Write(c.attempt)
@@ -134,13 +137,13 @@ func (c *Conn) TryWrite(p []byte) error {
 	case c.err != nil:
 		return c.err
 	case c.n == 0:
-		return ErrBusy
+		return stream.ErrBusy
 	case c.n < len(p):
 		c.rest = p[c.n:]
 		if len(p) < aliased {
 			c.rest = bytes.Clone(c.rest)
 		}
-		return ErrRest
+		return stream.ErrRest
 	}
 	return nil
 }
@@ -153,6 +156,18 @@ func (c *Conn) finish() {
 	}
 }
 
+// Last writes b behind what a reader that was given up has not taken, if it
+// reads on within 15 s. Close ends it.
+func (c *Conn) Last(b []byte) {
+	c.mu.Lock()
+	rest, slow := c.rest, errors.Is(c.err, ErrSlow)
+	c.rest = nil
+	c.mu.Unlock()
+	if slow && c.SetWriteDeadline(time.Now().Add(linger)) == nil {
+		_, _ = c.Conn.Write(append(rest, b...)) // who does not read is not told
+	}
+}
+
 // all writes p for as long as some of it goes every 10 s.
 func (c *Conn) all(p []byte) (n int, err error) {
 	for c.err == nil && n < len(p) {
@@ -161,8 +176,11 @@ func (c *Conn) all(p []byte) (n int, err error) {
 		}
 		wrote, err := c.Conn.Write(p[n:])
 		n += wrote
-		if !errors.Is(err, os.ErrDeadlineExceeded) || wrote == 0 {
+		switch {
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			c.err = err
+		case wrote == 0:
+			c.err, c.rest = ErrSlow, p[n:]
 		}
 	}
 	_ = c.SetWriteDeadline(time.Time{}) // TryWrite would see one that has passed

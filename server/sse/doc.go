@@ -1,2 +1,2 @@
-// Package sse writes server-sent events to readers of any speed.
+// Package sse writes server-sent events.
 package sse

@@ -16,6 +16,7 @@ import (
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/socket"
 	"github.com/hark-events/hark/server/wire"
+	"github.com/hark-events/hark/stream"
 )
 
 // Times of a connection.
@@ -37,12 +38,17 @@ type conn struct {
 	fromHeader *hark.Viewer // who the Authorization header stands for; nil: none was sent
 
 	end      context.CancelCauseFunc // ends the connection with a *closing
+	stopped  chan struct{}           // closed when its operations have stopped
 	all      sync.WaitGroup          // operations that begin or end
+	pace     pace                    // of what the client sends; of the read loop alone
+	name     string                  // of the session, under the care of sessions; empty: it cannot be resumed
 	pinged   bool                    // and the answer is waited for; of the beat alone
 	answered atomic.Bool
+	slow     sync.Once // counted
 
 	mu         sync.Mutex
 	session    *authority.Session  // nil before connection_ack
+	resume     positions           // of operations that the client has not started again
 	operations map[string]*running // by their ids
 	live       int                 // operations whose goroutine has not ended yet
 }
@@ -59,7 +65,11 @@ func (c *conn) serve(ctx context.Context, ok bool) {
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(closed)
-		if why := cause(ctx); why.code != 0 {
+		c.sessions.end(c, c.stopAll())
+		switch why := cause(ctx); {
+		case errors.Is(why, socket.ErrSlow):
+			c.out.Last(appendClose(nil, why.code, why.reason))
+		case why.code != 0:
 			_ = c.ws.Close(why.code, why.reason) // the peer has 5 s to answer
 		}
 		_ = c.ws.CloseNow()
@@ -67,7 +77,7 @@ func (c *conn) serve(ctx context.Context, ok bool) {
 	stay := c.seat.OnDrain(func() { c.end(restarting()) })
 	late := time.AfterFunc(initTimeout, func() {
 		if c.current() == nil {
-			c.end(&closing{4408, "Connection initialisation timeout"})
+			c.end(&closing{code: 4408, reason: "Connection initialisation timeout"})
 		}
 	})
 	beat := c.beat(ctx)
@@ -76,7 +86,6 @@ func (c *conn) serve(ctx context.Context, ok bool) {
 	late.Stop()
 	beat.Stop()
 	<-closed
-	c.stopAll()
 	c.all.Wait()
 	why := cause(ctx)
 	wire.Log(ctx, c.log, "socket closed", slog.Int("close", int(why.code)), slog.String("reason", why.reason), slog.Duration("took", time.Since(start)))
@@ -89,13 +98,17 @@ func (c *conn) read(ctx context.Context) error {
 		kind, data, err := c.ws.Read(context.Background())
 		switch {
 		case errors.Is(err, websocket.ErrMessageTooBig): // told; the rest of it must be read for the client to hear
-			return &closing{websocket.StatusMessageTooBig, "Message too big"}
+			_ = c.audience.Meet(audience.MessageBytes, "")
+			return &closing{code: websocket.StatusMessageTooBig, reason: "Message too big"}
 		case err != nil:
 			return &closing{reason: "the client closed"}
 		case ctx.Err() != nil:
 			return nil
 		case kind != websocket.MessageText || !utf8.Valid(data):
 			return malformed("Only text messages are supported")
+		case !c.pace.pass(time.Now(), c.limits.MessageRate, c.limits.MessageRate+c.limits.Operations):
+			_ = c.audience.Meet(audience.MessageRate, "")
+			return &closing{code: websocket.StatusTryAgainLater, reason: "Too many messages"}
 		}
 		// In a goroutine of its own, which takes the stack along that it needs:
 		// that of the loop stays small for as long as the connection is quiet.
@@ -152,10 +165,24 @@ func (c *conn) write(frames []byte) error {
 
 // check ends the connection when a write has failed: a frame may be half sent.
 func (c *conn) check(err error) error {
-	if err != nil {
-		c.end(&closing{websocket.StatusTryAgainLater, "Not reading"})
+	switch {
+	case err == nil, errors.Is(err, stream.ErrBusy), errors.Is(err, stream.ErrRest):
+	case errors.Is(err, socket.ErrSlow):
+		c.slow.Do(func() { _ = c.audience.Meet(audience.Reading, "") })
+		c.end(notReading())
+	default:
+		c.end(&closing{reason: "the client is gone"})
 	}
 	return err
+}
+
+// identity is whose session it is; zero before connection_ack.
+func (c *conn) identity() (id hark.ID) {
+	if s := c.current(); s != nil {
+		v, _, _ := s.Current()
+		id = v.IdentityID
+	}
+	return id
 }
 
 // current is the session, nil before connection_ack.

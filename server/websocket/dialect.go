@@ -34,7 +34,7 @@ type message struct {
 }
 
 // malformed closes the connection of a client that does not speak the protocol.
-func malformed(reason string) error { return &closing{4400, reason} }
+func malformed(reason string) error { return &closing{code: 4400, reason: reason} }
 
 // parse reads a message; its error closes the connection.
 func parse(data []byte) (m message, err error) {

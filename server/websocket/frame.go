@@ -1,11 +1,16 @@
 package websocket
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/coder/websocket"
+)
 
 // Opcodes of frames, RFC 6455 section 5.2.
 const (
-	opText = 0x1
-	opPing = 0x9
+	opText  = 0x1
+	opClose = 0x8
+	opPing  = 0x9
 )
 
 // appendFrame appends one text frame of three parts. A server's frames are not
@@ -20,4 +25,10 @@ func appendFrame(b []byte, head string, payload []byte, tail string) []byte {
 		b = binary.BigEndian.AppendUint64(append(b, 0x80|opText, 127), uint64(n))
 	}
 	return append(append(append(b, head...), payload...), tail...)
+}
+
+// appendClose appends a close frame.
+func appendClose(b []byte, code websocket.StatusCode, reason string) []byte {
+	b = append(b, 0x80|opClose, byte(2+len(reason)))
+	return append(binary.BigEndian.AppendUint16(b, uint16(code)), reason...)
 }

@@ -19,15 +19,14 @@ import (
 	"github.com/hark-events/hark/stream"
 )
 
-// maxMessage is the largest message a client may send, in bytes; a larger one closes with 1009.
-const maxMessage = 64 << 10
-
 // A Handler answers the upgrade of /graphql.
 type Handler struct {
 	executor *operation.Executor
 	groups   *stream.Groups
 	access   authority.Access
 	audience *audience.Audience
+	limits   audience.Limits
+	sessions *sessions
 	allowed  func(*http.Request) bool
 	log      *slog.Logger
 }
@@ -35,7 +34,11 @@ type Handler struct {
 // New makes a Handler. allowed says which origins may connect; when the
 // audience goes home every connection is closed with 1012, and no new one is taken.
 func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience, allowed func(*http.Request) bool, log *slog.Logger) *Handler {
-	return &Handler{executor: e, groups: g, access: a, audience: au, allowed: allowed, log: log}
+	limits := au.Limits()
+	return &Handler{
+		executor: e, groups: g, access: a, audience: au, limits: limits,
+		sessions: newSessions(limits.Streams), allowed: allowed, log: log,
+	}
 }
 
 // ServeHTTP returns when the connection has begun: it goes on by itself, with
@@ -56,7 +59,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	viewer, _ := hark.ViewerFrom(r.Context())
-	c := &conn{Handler: h, seat: seat, fromHeader: viewer}
+	c := &conn{Handler: h, seat: seat, fromHeader: viewer, stopped: make(chan struct{})}
 	upgrade := &upgrade{ResponseWriter: w}
 	ws, err := websocket.Accept(upgrade, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{transportWS, legacyWS},
@@ -67,7 +70,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		seat.Leave()
 		return
 	}
-	ws.SetReadLimit(maxMessage)
+	ws.SetReadLimit(int64(h.limits.MessageBytes))
 	words, ok := dialectOf(ws.Subprotocol())
 	c.ws, c.out, c.dialect = ws, upgrade.conn, words
 	ctx := wire.WithRecord(context.Background(), &wire.Record{ID: wire.RequestID(r.Context())})
@@ -101,17 +104,24 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type closing struct {
 	code   websocket.StatusCode // 0: the peer is gone, nobody is told
 	reason string               // at most 123 bytes
+	err    error                // what led to it; nil where the reason says it
 }
 
 func (c *closing) Error() string { return c.reason }
+func (c *closing) Unwrap() error { return c.err }
+
+// notReading ends the connection of a client that takes nothing for 10 s.
+func notReading() *closing {
+	return &closing{code: websocket.StatusTryAgainLater, reason: "Not reading", err: socket.ErrSlow}
+}
 
 // closingOf gives the closing for the end of a session.
 func closingOf(err error) *closing {
 	e := wire.Classify(err)
 	if e.Code != hark.Unauthenticated && e.Code != hark.Forbidden {
-		return &closing{websocket.StatusTryAgainLater, "Try again later"}
+		return &closing{code: websocket.StatusTryAgainLater, reason: "Try again later"}
 	}
-	return &closing{4403, cut("Forbidden: " + e.Message)}
+	return &closing{code: 4403, reason: cut("Forbidden: " + e.Message)}
 }
 
 // cut shortens a reason to what fits a close frame, at a whole character.
@@ -131,4 +141,6 @@ func cause(ctx context.Context) *closing {
 }
 
 // restarting makes the client come back, to another node.
-func restarting() *closing { return &closing{websocket.StatusServiceRestart, "Restarting"} }
+func restarting() *closing {
+	return &closing{code: websocket.StatusServiceRestart, reason: "Restarting"}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"strings"
 
 	"github.com/coder/websocket"
@@ -41,7 +42,7 @@ func (c *conn) receive(ctx context.Context, m message) error {
 		}
 	case "connection_terminate":
 		if c.legacy {
-			return &closing{websocket.StatusNormalClosure, "Terminated"}
+			return &closing{code: websocket.StatusNormalClosure, reason: "Terminated"}
 		}
 	}
 	return malformed("Invalid message received")
@@ -58,12 +59,13 @@ func (c *conn) reply(message []byte) error {
 // init begins the session of whom the payload's token stands for, or else the header's.
 func (c *conn) init(ctx context.Context, payload json.RawMessage) error {
 	if c.current() != nil {
-		return &closing{4429, "Too many initialisation requests"}
+		return &closing{code: 4429, reason: "Too many initialisation requests"}
 	}
-	viewer, err := c.viewer(ctx, payload)
-	if why, ok := err.(*closing); ok {
-		return why
+	given, err := readOpening(payload)
+	if err != nil {
+		return err
 	}
+	viewer, err := c.viewer(ctx, given)
 	if err != nil {
 		e := wire.Classify(err)
 		wire.LogInternal(ctx, c.log, e)
@@ -76,31 +78,61 @@ func (c *conn) init(ctx context.Context, payload json.RawMessage) error {
 	if err := c.seat.Identity(viewer.IdentityID); err != nil {
 		return closingOf(err)
 	}
+	resume := given.cursors
+	if given.session != "" {
+		resume = c.sessions.take(ctx, given.session, viewer.IdentityID)
+		if resume == nil {
+			resume = positions{}
+		}
+		maps.Copy(resume, given.cursors)
+	}
 	session := authority.NewSession(c.access, viewer)
 	c.mu.Lock()
-	c.session = session
+	c.session, c.resume = session, resume
 	c.mu.Unlock()
 	session.Keep(ctx, func(err error) {
 		wire.LogInternal(ctx, c.log, wire.Classify(err))
 		c.end(closingOf(err))
 	})
 	wire.Note(ctx, slog.String("identity", viewer.IdentityID.String()))
-	if err := c.reply(appendMessage("", "connection_ack", nil)); err != nil || !c.legacy {
-		return err
+	if c.legacy {
+		if err := c.reply(appendMessage("", "connection_ack", nil)); err != nil {
+			return err
+		}
+		return c.reply(appendMessage("", "ka", nil))
 	}
-	return c.reply(appendMessage("", "ka", nil))
+	return c.reply(appendMessage("", "connection_ack", []byte(`{"session":"`+c.sessions.begin(c)+`"}`)))
 }
 
-func (c *conn) viewer(ctx context.Context, payload json.RawMessage) (*hark.Viewer, error) {
+// An opening is what the payload of connection_init says.
+type opening struct {
+	authorization string
+	session       string    // of an earlier connection_ack
+	cursors       positions // that the client has kept itself
+}
+
+func readOpening(payload json.RawMessage) (o opening, err error) {
 	var given map[string]json.RawMessage
 	if len(payload) > 0 && json.Unmarshal(payload, &given) != nil {
-		return nil, malformed("The payload of connection_init must be an object")
+		return o, malformed("The payload of connection_init must be an object")
 	}
 	for name, raw := range given {
-		var value string
-		if strings.EqualFold(name, "authorization") && json.Unmarshal(raw, &value) == nil && value != "" {
-			return authority.Viewer(ctx, c.access, value)
+		switch {
+		case strings.EqualFold(name, "authorization"):
+			_ = json.Unmarshal(raw, &o.authorization) // what is no text is no token
+		case name == "session" && json.Unmarshal(raw, &o.session) != nil:
+			return o, malformed("session must be that of a connection_ack")
+		case name == "cursors" && json.Unmarshal(raw, &o.cursors) != nil:
+			return o, malformed("cursors must be cursors by the ids of operations")
 		}
+	}
+	return o, nil
+}
+
+// viewer is whom the payload's token stands for, or else the header's.
+func (c *conn) viewer(ctx context.Context, given opening) (*hark.Viewer, error) {
+	if given.authorization != "" {
+		return authority.Viewer(ctx, c.access, given.authorization)
 	}
 	if c.fromHeader != nil {
 		return c.fromHeader, nil

@@ -3,40 +3,34 @@ package websocket
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"sync"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
+	"github.com/hark-events/hark/server/following"
 	"github.com/hark-events/hark/server/operation"
-	"github.com/hark-events/hark/server/socket"
 	"github.com/hark-events/hark/stream"
 )
 
-// maxOperations is how many operations a connection may have at once.
-const maxOperations = 100
-
 // A running operation has an id that is free again as soon as either side ends it.
 type running struct {
-	conn   *conn
-	id     string
-	next   string // what stands before a payload
-	cancel context.CancelFunc
-
-	mu        sync.Mutex // held for a write that is not its group's
-	stopped   bool       // the client wants no more
-	following *operation.Following
+	conn      *conn
+	id        string
+	next      string // what stands before a payload
+	after     string // where a subscription was lost
+	cancel    context.CancelFunc
+	following *following.Following
 }
 
-var _ operation.Out = (*running)(nil)
+var _ following.Out = (*running)(nil)
 
 // start begins the operation of a subscribe message.
 func (c *conn) start(ctx context.Context, m message) error {
 	session := c.current()
 	if session == nil {
-		return &closing{4401, "Unauthorized"}
+		return &closing{code: 4401, reason: "Unauthorized"}
 	}
 	if m.ID == nil || *m.ID == "" {
 		return malformed("The message needs an id")
@@ -48,28 +42,16 @@ func (c *conn) start(ctx context.Context, m message) error {
 	ctx, cancel := context.WithCancel(ctx)
 	quoted, _ := json.Marshal(*m.ID) // a string always can be
 	op := &running{conn: c, id: *m.ID, cancel: cancel, next: `{"id":` + string(quoted) + `,"type":"` + c.next + `","payload":`}
-
-	c.mu.Lock()
-	_, taken := c.operations[op.id]
-	// What was cancelled lives on for a moment: a client that starts and stops
-	// without end must not pile it up.
-	full := len(c.operations) >= maxOperations || c.live >= 2*maxOperations
-	if !taken && !full {
-		if c.operations == nil {
-			c.operations = make(map[string]*running, 1)
-		}
-		c.operations[op.id] = op
-		c.live++
-	}
-	c.mu.Unlock()
+	op.following = following.New(session, c.groups, op)
+	taken, full := c.add(op)
 	switch {
 	case taken:
 		cancel()
-		return &closing{4409, cut("Subscriber for " + op.id + " already exists")}
+		return &closing{code: 4409, reason: cut("Subscriber for " + op.id + " already exists")}
 	case full:
 		cancel()
-		a := c.executor.Refuse(ctx, hark.Errorf(hark.RateLimited,
-			"a connection runs %d operations at once: end one, or open another connection", maxOperations))
+		a := c.executor.Refuse(ctx, c.audience.Meet(audience.Operations,
+			"a connection runs %d operations at once: end one, or open another connection", c.limits.Operations))
 		return c.reply(appendMessage(op.id, "error", c.errorPayload(a.Errors)))
 	}
 	c.all.Go(func() {
@@ -81,53 +63,44 @@ func (c *conn) start(ctx context.Context, m message) error {
 	return nil
 }
 
+// add takes a place for an operation, and the position where it is to go on.
+func (c *conn) add(op *running) (taken, full bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, taken = c.operations[op.id]; taken {
+		return true, false
+	}
+	// What was cancelled lives on for a moment: a client that starts and stops
+	// without end must not pile it up.
+	if len(c.operations) >= c.limits.Operations || c.live >= 2*c.limits.Operations {
+		return false, true
+	}
+	if c.operations == nil {
+		c.operations = make(map[string]*running, 1)
+	}
+	c.operations[op.id] = op
+	c.live++
+	op.after = c.resume[op.id]
+	delete(c.resume, op.id)
+	return false, false
+}
+
 // run executes the operation and writes its answer, then `complete`; or
 // `error`, which ends it too. It returns when a subscription goes on by itself.
 // What the client ended is not answered any more.
 func (o *running) run(ctx context.Context, s *authority.Session, req operation.Request) {
-	c := o.conn
 	viewer, _, err := s.Current()
 	if err != nil {
 		return // the connection closes
 	}
-	ctx = hark.WithViewer(ctx, viewer)
-	prepared, err := c.executor.Prepare(ctx, req)
-	if err != nil {
-		a := c.executor.Refuse(ctx, err)
-		o.finish(&a)
-		return
-	}
-	if prepared.Kind() == ast.Subscription {
-		o.mu.Lock()
-		o.following = prepared.Follow(ctx, s, c.groups, o)
-		stopped := o.stopped
-		o.mu.Unlock()
-		if !stopped {
-			o.following.Run()
-		}
-		return
-	}
-	a := prepared.Execute(ctx)
-	if a.Refused != nil {
-		o.finish(&a)
-		return
-	}
-	o.mu.Lock()
-	if !o.stopped {
-		_ = o.Write(appendFrame(nil, o.next, a.Payload, "}")) // who is gone needs no word
-	}
-	o.mu.Unlock()
-	if _, _, err := s.Current(); err == nil && ctx.Err() == nil {
-		o.finish(nil)
-	}
-}
-
-// finish is End, unless the client was faster.
-func (o *running) finish(last *operation.Answer) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.stopped {
-		o.End(last)
+	op, err := o.conn.executor.Prepare(hark.WithViewer(ctx, viewer), req)
+	switch {
+	case err != nil:
+		o.following.End(ctx, err)
+	case op.Kind() == ast.Subscription:
+		o.following.Run(ctx, op, o.after)
+	default:
+		o.following.Once(ctx, op.Answer)
 	}
 }
 
@@ -135,8 +108,9 @@ func (o *running) finish(last *operation.Answer) {
 func (*running) Begin(hark.Cursor) {}
 
 // End frees the id, then tells the client, who may use it again at once.
-func (o *running) End(last *operation.Answer) {
+func (o *running) End(ctx context.Context, why error) {
 	c := o.conn
+	last := c.executor.Last(ctx, why)
 	if last != nil && last.Draining {
 		c.end(restarting())
 		return
@@ -154,17 +128,15 @@ func (o *running) End(last *operation.Answer) {
 	_ = c.reply(appendMessage(o.id, "error", c.errorPayload(last.Errors)))
 }
 
-// stop ends an operation for the client. It waits for a write that is under
-// way, so that nothing of the old operation follows under an id used anew.
-func (o *running) stop() {
+// stop ends an operation for the client, and tells where it was. It waits for a
+// write that is under way, so that nothing of the old operation follows under
+// an id used anew.
+func (o *running) stop() (at string) {
 	o.cancel()
-	o.mu.Lock()
-	o.stopped = true
-	following := o.following
-	o.mu.Unlock()
-	if following != nil {
-		following.Stop()
+	if c := o.following.Stop(); c != (hark.Cursor{}) {
+		return c.String()
 	}
+	return o.after
 }
 
 // cancel stops the operation of an id, which is free again.
@@ -172,21 +144,29 @@ func (c *conn) cancel(id string) {
 	c.mu.Lock()
 	op := c.operations[id]
 	delete(c.operations, id)
+	delete(c.resume, id)
 	c.mu.Unlock()
 	if op != nil {
 		op.stop()
 	}
 }
 
-// stopAll stops all operations of a connection that has ended.
-func (c *conn) stopAll() {
+// stopAll stops all operations of a connection that ends, and tells where they
+// were.
+func (c *conn) stopAll() positions {
 	c.mu.Lock()
-	all := c.operations
-	c.operations = nil
+	all, at := c.operations, c.resume
+	c.operations, c.resume = nil, nil
 	c.mu.Unlock()
-	for _, op := range all {
-		op.stop()
+	if at == nil {
+		at = positions{}
 	}
+	for id, op := range all {
+		if cursor := op.stop(); cursor != "" {
+			at[id] = cursor
+		}
+	}
+	return at
 }
 
 // Lane names the bytes around a payload.
@@ -198,16 +178,7 @@ func (o *running) Append(b []byte, f stream.Frame) []byte {
 }
 
 // TryWrite writes frames without waiting.
-func (o *running) TryWrite(b []byte) error {
-	switch err := o.conn.out.TryWrite(b); {
-	case errors.Is(err, socket.ErrBusy):
-		return stream.ErrBusy
-	case errors.Is(err, socket.ErrRest):
-		return stream.ErrRest
-	default:
-		return o.conn.check(err)
-	}
-}
+func (o *running) TryWrite(b []byte) error { return o.conn.check(o.conn.out.TryWrite(b)) }
 
 // Flush waits until all is written.
 func (o *running) Flush() error { return o.conn.check(o.conn.out.Flush()) }

@@ -1,0 +1,30 @@
+package socket
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A plain writes to a connection that net/http keeps, such as one of HTTP/2.
+type plain struct {
+	mu  sync.Mutex
+	w   http.ResponseWriter
+	c   *http.ResponseController
+	err error // the first one; nothing is written after it
+}
+
+func (s *plain) write(frames []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if s.err = s.c.SetWriteDeadline(time.Now().Add(writeTimeout)); s.err != nil {
+		return s.err
+	}
+	if _, s.err = s.w.Write(frames); s.err == nil {
+		s.err = s.c.Flush()
+	}
+	return s.err
+}
