@@ -69,7 +69,7 @@ func (s *Store) Reveal(row *ent.EventSubscription) (*hark.Subscription, error) {
 
 // unopened is the error for what can't be opened: final until the operator brings the key back.
 func unopened(err error) error {
-	return &hark.Error{Code: hark.Internal, Message: "the subscription's credentials can't be opened: " + err.Error(), Err: err}
+	return &hark.Error{Code: hark.Conflict, Message: "the subscription's credentials can't be opened: " + err.Error(), Err: err}
 }
 
 // sealedCredentials is how credentials look once opened: hark.Credentials
@@ -91,6 +91,12 @@ type sealedCredentials struct {
 // subscription does not open.
 func (s *Store) Seal(subscription hark.ID, plain hark.Secret) []byte {
 	return s.sealer.Seal([]byte(plain.Reveal()), subscription[:])
+}
+
+// Opens tells whether a secret of a subscription can be opened.
+func (s *Store) Opens(subscription hark.ID, sealed []byte) bool {
+	_, err := s.sealer.Open(sealed, subscription[:])
+	return err == nil
 }
 
 // SealCredentials seals the credentials of a subscription.

@@ -80,7 +80,7 @@ func unopened(t *testing.T, st *store.Store, id hark.ID) {
 	t.Helper()
 	_, err := st.Subscription(t.Context(), id)
 	e, _ := errors.AsType[*hark.Error](err)
-	if e == nil || e.Code != hark.Internal || !strings.Contains(e.Message, "credentials can't be opened") {
+	if e == nil || e.Code != hark.Conflict || !strings.Contains(e.Message, "credentials can't be opened") {
 		t.Errorf("the error is %v", err)
 	}
 	if err != nil && strings.Contains(err.Error(), "secret-password") {

@@ -154,8 +154,12 @@ func (s *Service) RotateSigningSecret(ctx context.Context, id hark.ID, graceSeco
 	}
 	secret, until := delivery.NewSigningSecret(), hark.Now().Add(time.Duration(graceSeconds)*time.Second)
 	row, err := s.edit(ctx, "rotateSigningSecret", id, func(_ *ent.Tx, row *ent.EventSubscription) error {
-		return row.Update().AddVersion(1).SetPreviousSecret(row.SigningSecret).SetPreviousUntil(until).
-			SetSigningSecret(s.store.Seal(id, secret)).Exec(ctx)
+		u := row.Update().AddVersion(1).SetSigningSecret(s.store.Seal(id, secret))
+		if !s.store.Opens(id, row.SigningSecret) { // its key is lost: it signs no more
+			until = hark.Now()
+			return u.ClearPreviousSecret().SetPreviousUntil(0).Exec(ctx)
+		}
+		return u.SetPreviousSecret(row.SigningSecret).SetPreviousUntil(until).Exec(ctx)
 	})
 	if err != nil {
 		return nil, "", 0, err

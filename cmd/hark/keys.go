@@ -1,9 +1,18 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"text/tabwriter"
 
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/internal/config"
 	"github.com/hark-events/hark/internal/seal"
+	"github.com/hark-events/hark/store"
 )
 
 type keysNewCmd struct{}
@@ -17,4 +26,114 @@ func (keysNewCmd) Help() string {
 func (keysNewCmd) Run(std stdio) error {
 	_, err := fmt.Fprintln(std.out, seal.NewKeyset().Reveal())
 	return err
+}
+
+type keysListCmd struct{ config.Database }
+
+// Help shows an example.
+func (keysListCmd) Help() string {
+	return "For each key its id, whether it seals, only opens or is missing, and how many values in the database are sealed with it. A key that seals nothing any more may be taken out of the keyset.\n\nExample:\n  hark keys list --database-url=sqlite://hark.db"
+}
+
+// Run lists the keys.
+func (c *keysListCmd) Run(ctx context.Context, std stdio) error {
+	sealer, err := presentKeys(c.Database)
+	if err != nil {
+		return err
+	}
+	sealed, err := sealedWith(ctx, c.Database)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "KEY\tUSE\tVALUES") // Flush tells
+	for i, id := range sealer.IDs() {
+		use := "opens"
+		if i == 0 {
+			use = "seals"
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\n", id, use, sealed[id])
+		delete(sealed, id)
+	}
+	for _, id := range slices.Sorted(maps.Keys(sealed)) {
+		_, _ = fmt.Fprintf(w, "%s\tmissing\t%d\n", id, sealed[id])
+	}
+	return w.Flush()
+}
+
+type keysRotateCmd struct{ config.Database }
+
+// Help shows an example.
+func (keysRotateCmd) Help() string {
+	return "Adds a key, which seals from now on; those that there were go on opening.\n\n" +
+		"With a key file, the file is changed and everything in the database is sealed anew; a server that runs on it goes on and takes the new key by itself.\n\n" +
+		"With HARK_ENCRYPTION_KEYSET, the new keyset is printed: give it to all nodes and restart them, and they seal everything anew in the background. A node that still has the old keyset can't open what others seal with the new key; such deliveries are tried again later.\n\n" +
+		"Example:\n  hark keys rotate --database-url=sqlite://hark.db"
+}
+
+// Run adds a key.
+func (c *keysRotateCmd) Run(ctx context.Context, std stdio) error {
+	sealer, err := presentKeys(c.Database)
+	if err != nil {
+		return err
+	}
+	if c.EncryptionKeyset != "" {
+		keys, err := seal.ParseKeyset(c.EncryptionKeyset)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(std.out, keys.Rotate().Reveal())
+		return err
+	}
+	keys, err := seal.RotateFile(c.KeyFile())
+	if err != nil {
+		return err
+	}
+	if _, err := sealer.Refresh(); err != nil {
+		return err
+	}
+	st, err := openPresent(ctx, c.Database, sealer)
+	if st == nil || err != nil {
+		return err
+	}
+	n, err := st.Reseal(ctx, func(table string, id hark.ID, err error) {
+		fmt.Fprintf(std.err, "hark: %s %s can't be opened: %v\n", table, id, err)
+	})
+	if err := errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.err, "key %s seals from now on; %d values are sealed anew\n", keys.IDs()[0], n)
+	return nil
+}
+
+// presentKeys gives the keys that there are, and makes none.
+func presentKeys(d config.Database) (*seal.Sealer, error) {
+	if err := d.Validate(); err != nil {
+		return nil, usageError{err}
+	}
+	if d.EncryptionKeyset == "" {
+		return seal.OpenFile(d.KeyFile())
+	}
+	return givenKeys(d)
+}
+
+// sealedWith counts the values in a database, if there is one, by key.
+func sealedWith(ctx context.Context, d config.Database) (map[string]int, error) {
+	st, err := openPresent(ctx, d, nil)
+	if st == nil || err != nil {
+		return nil, err
+	}
+	keys, err := st.SealedWith(ctx)
+	return keys, errors.Join(err, st.Close())
+}
+
+// openPresent opens a database that is there, else it gives nil: where no
+// SQLite file is, opening would make one.
+func openPresent(ctx context.Context, d config.Database, sealer *seal.Sealer) (*store.Store, error) {
+	if path, ok := d.SQLite(); ok {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+	}
+	return store.Open(ctx, d.DatabaseURL, sealer)
 }

@@ -43,7 +43,9 @@ type commands struct {
 	Publish publishCmd `cmd:"" help:"Publish events from a file or stdin: all of them or none."`
 	Tail    tailCmd    `cmd:"" help:"Print a project's events as they come, as lines of JSON."`
 	Keys    struct {
-		New keysNewCmd `cmd:"" help:"Print a new keyset for HARK_ENCRYPTION_KEYSET."`
+		New    keysNewCmd    `cmd:"" help:"Print a new keyset for HARK_ENCRYPTION_KEYSET."`
+		List   keysListCmd   `cmd:"" help:"List the keys, and how much is sealed with each."`
+		Rotate keysRotateCmd `cmd:"" help:"Add a key and seal everything anew; a server may go on meanwhile."`
 	} `cmd:"" help:"Manage the keys that seal stored credentials."`
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

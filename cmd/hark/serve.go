@@ -155,6 +155,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	base.Go(func() error { return events.NewRetention(st, log, c.Retention).Run(ground) })
 	base.Go(func() error { return subs.Run(ground) })
 	base.Go(func() error { return st.KeepSealed(ground, log) })
+	base.Go(func() error { return st.KeepSealed(ground, log) })
 
 	work, workCtx := errgroup.WithContext(ctx)
 	if c.Has("worker") {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 )
 
 // maxFile is more than any key file needs, in bytes.
@@ -33,8 +35,58 @@ func LoadOrCreate(path string) (k Keyset, created bool, err error) {
 	return k, true, nil
 }
 
-// Save writes k to the key file at path, mode 0600, in place of what was there.
-func Save(path string, k Keyset) error { return write(path, k, os.Rename) }
+// OpenFile makes a Sealer with the keys of the file at path, which follows the
+// file when it changes. An error is fs.ErrNotExist when there is none.
+func OpenFile(path string) (*Sealer, error) {
+	s := &Sealer{file: path}
+	if _, err := s.Refresh(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Refresh reads the key file again, if s has one and it is another than before,
+// and tells whether the keys have changed. After an error s has the keys that it had.
+func (s *Sealer) Refresh() (changed bool, err error) {
+	if s.file == "" {
+		return false, nil
+	}
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	info, err := os.Stat(s.file)
+	if err != nil {
+		return false, fmt.Errorf("read the key file: %w", err)
+	}
+	if s.seen != nil && os.SameFile(info, s.seen) && info.ModTime().Equal(s.seen.ModTime()) {
+		return false, nil
+	}
+	k, err := load(s.file)
+	if err != nil {
+		return false, err
+	}
+	old := s.keys.Load()
+	s.seen = info
+	s.keys.Store(newKeyring(k))
+	return old == nil || !slices.Equal(old.ids, k.IDs()), nil
+}
+
+// RotateFile puts a new first key into the key file at path. Processes that do
+// so at once take turns, so none loses the key of another.
+func RotateFile(path string) (k Keyset, err error) {
+	dir, err := os.Open(filepath.Dir(path)) // the file itself is replaced
+	if err != nil {
+		return Keyset{}, fmt.Errorf("lock the key file: %w", err)
+	}
+	defer dir.Close() // drops the lock
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		return Keyset{}, fmt.Errorf("lock the key file: %w", err)
+	}
+	if k, err = load(path); err != nil {
+		return Keyset{}, err
+	}
+	k = k.Rotate()
+	return k, write(path, k, os.Rename)
+}
 
 func load(path string) (Keyset, error) {
 	f, err := os.Open(path)

@@ -1,11 +1,16 @@
 package seal_test
 
 import (
+	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hark-events/hark/internal/seal"
 )
@@ -66,7 +71,9 @@ func TestManyMakeTheKeyFileAtOnce(t *testing.T) {
 	alone(t, dir)
 }
 
-func TestSaveReplaces(t *testing.T) {
+// TestRotationsTakeTurns has several processes rotate at once: no key may be
+// lost, since something may be sealed with it already.
+func TestRotationsTakeTurns(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "hark.keys")
@@ -74,15 +81,73 @@ func TestSaveReplaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rotated := k.Rotate()
-	if err := seal.Save(path, rotated); err != nil {
-		t.Fatal(err)
+	var all sync.WaitGroup
+	made := make([]string, 8)
+	for i := range made {
+		all.Go(func() {
+			k, err := seal.RotateFile(path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			made[i] = k.IDs()[0]
+		})
 	}
+	all.Wait()
 	got, created, err := seal.LoadOrCreate(path)
-	if err != nil || created || got.Reveal() != rotated.Reveal() {
-		t.Errorf("created %v, %v", created, err)
+	if err != nil || created {
+		t.Fatalf("created %v, %v", created, err)
+	}
+	for _, id := range append(made, k.IDs()...) {
+		if !slices.Contains(got.IDs(), id) {
+			t.Errorf("key %s is lost", id)
+		}
 	}
 	alone(t, dir)
+}
+
+// TestSealerFollowsItsFile shows that what another process seals with a new key
+// opens at once, and that a bad file takes no key away.
+func TestSealerFollowsItsFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "hark.keys")
+	if _, err := seal.OpenFile(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("no file: %v", err)
+	}
+	if _, _, err := seal.LoadOrCreate(path); err != nil {
+		t.Fatal(err)
+	}
+	s, err := seal.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := s.Seal([]byte("old"), nil)
+	if changed, err := s.Refresh(); changed || err != nil {
+		t.Errorf("nothing has changed: %v, %v", changed, err)
+	}
+	k, err := seal.RotateFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := seal.New(k).Seal([]byte("new"), nil)
+	if plain, err := s.Open(sealed, nil); err != nil || string(plain) != "new" {
+		t.Errorf("sealed elsewhere: %q, %v", plain, err)
+	}
+	if !bytes.HasPrefix(s.Seal(nil, nil), s.Header()) || bytes.HasPrefix(old, s.Header()) || !slices.Equal(s.IDs(), k.IDs()) {
+		t.Error("the first key of the file does not seal")
+	}
+	if err := os.WriteFile(path, []byte("hark1:cut"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Refresh(); err == nil {
+		t.Error("a broken file is taken")
+	}
+	if plain, err := s.Open(old, nil); err != nil || string(plain) != "old" {
+		t.Errorf("after a broken file: %q, %v", plain, err)
+	}
 }
 
 func TestBadKeyFile(t *testing.T) {

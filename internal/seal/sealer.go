@@ -5,6 +5,10 @@ import (
 	"crypto/cipher"
 	"encoding/hex"
 	"errors"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // version is the first byte of every sealed value. Then come the key's id (4
@@ -15,6 +19,16 @@ const headerBytes = 1 + idBytes
 
 // A Sealer seals and opens values. It is safe for concurrent use.
 type Sealer struct {
+	keys atomic.Pointer[keyring]
+	file string // where Refresh looks; empty: nowhere
+
+	refreshing sync.Mutex
+	seen       fs.FileInfo // the key file as it was last read
+}
+
+// A keyring is a Keyset made ready.
+type keyring struct {
+	ids   []string
 	first [idBytes]byte
 	// Nil: no such key. A function, for the reason that Keyset has.
 	aead func(id [idBytes]byte) cipher.AEAD
@@ -35,12 +49,19 @@ func (e *UnknownKeyError) Error() string {
 
 // New makes a Sealer. It panics when k is the zero Keyset.
 func New(k Keyset) *Sealer {
+	s := &Sealer{}
+	s.keys.Store(newKeyring(k))
+	return s
+}
+
+func newKeyring(k Keyset) *keyring {
 	keys := k.all()
 	aeads := make(map[[idBytes]byte]cipher.AEAD, len(keys))
 	for _, key := range keys {
 		aeads[key.id()] = newAEAD(key)
 	}
-	return &Sealer{
+	return &keyring{
+		ids:   k.IDs(),
 		first: keys[0].id(),
 		aead:  func(id [idBytes]byte) cipher.AEAD { return aeads[id] },
 	}
@@ -63,9 +84,10 @@ func newAEAD(k key) cipher.AEAD {
 // only: give what tells its place, such as the id of its row, so that a value
 // that was moved does not open.
 func (s *Sealer) Seal(plain, ad []byte) []byte {
-	a := s.aead(s.first)
+	keys := s.keys.Load()
+	a := keys.aead(keys.first)
 	sealed := make([]byte, 0, headerBytes+len(plain)+a.Overhead())
-	sealed = append(append(sealed, version), s.first[:]...)
+	sealed = append(append(sealed, version), keys.first[:]...)
 	return a.Seal(sealed, nil, plain, withHeader(sealed, ad))
 }
 
@@ -75,7 +97,12 @@ func (s *Sealer) Open(sealed, ad []byte) ([]byte, error) {
 		return nil, ErrBroken
 	}
 	id := [idBytes]byte(sealed[1:])
-	a := s.aead(id)
+	a := s.keys.Load().aead(id)
+	if a == nil { // another process may have sealed it, with a key that it added to the file
+		if _, err := s.Refresh(); err == nil {
+			a = s.keys.Load().aead(id)
+		}
+	}
 	if a == nil {
 		return nil, &UnknownKeyError{ID: hex.EncodeToString(id[:])}
 	}
@@ -84,6 +111,15 @@ func (s *Sealer) Open(sealed, ad []byte) ([]byte, error) {
 		return nil, ErrBroken
 	}
 	return plain, nil
+}
+
+// IDs are the ids of the keys, the one that seals first. They are no secret.
+func (s *Sealer) IDs() []string { return slices.Clone(s.keys.Load().ids) }
+
+// Header is what every value begins with that the first key has sealed.
+func (s *Sealer) Header() []byte {
+	first := s.keys.Load().first
+	return append([]byte{version}, first[:]...)
 }
 
 // withHeader puts the header under the seal too. Its length is fixed, so it
