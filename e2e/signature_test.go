@@ -50,7 +50,9 @@ func TestSignaturesVerify(t *testing.T) {
 	}
 	rotate := func(grace int) (secret string) {
 		t.Helper()
-		return testkit.MustCall[struct{ RotateSigningSecret struct{ SigningSecret string } }](t, node.Admin(),
+		return testkit.MustCall[struct {
+			RotateSigningSecret struct{ SigningSecret string }
+		}](t, node.Admin(),
 			`mutation($id: UUID!, $grace: Int!) { rotateSigningSecret(id: $id, graceSeconds: $grace) { signingSecret } }`,
 			testkit.Vars{"id": ids["HMAC_SHA256"], "grace": grace}).RotateSigningSecret.SigningSecret
 	}

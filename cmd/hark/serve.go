@@ -108,10 +108,9 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	}
 	metrics := telemetry.New()
 	client := policy.Client(nil)
-	drivers, hangUp := newDrivers(policy, client, newSigner(signing, log))
-	defer hangUp()
+	callbacks := newCallbacks(policy, client, newSigner(signing, log), st, log)
 	var starter events.Starter
-	worker := delivery.NewWorker(st, drivers, log, delivery.Config{DrainTimeout: c.DrainTimeout, Observe: metrics.Attempt})
+	worker := delivery.NewWorker(st, callbacks.Drivers, log, delivery.Config{DrainTimeout: c.DrainTimeout, Observe: metrics.Attempt})
 	wake := func() {}
 	if c.Has("worker") {
 		starter, wake = worker, worker.Wake
@@ -125,7 +124,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	metrics.Groups(groups)
 	listener := stream.NewListener(hub, may, store.DefaultProjectID())
 	publisher := events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: c.Retention, Starter: starter, Observe: metrics.Commit})
-	subs := subscriptions.New(st, may, drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake})
+	subs := subscriptions.New(st, may, callbacks.Drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake})
 	resolver := &resolvers.Resolver{
 		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may),
 		Publisher: publisher, Listener: listener, Store: st,
@@ -154,7 +153,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	base.Go(func() error { return hub.Run(ground) })
 	base.Go(func() error { return events.NewRetention(st, log, c.Retention).Run(ground) })
 	base.Go(func() error { return subs.Run(ground) })
-	base.Go(func() error { return st.KeepSealed(ground, log) })
+	base.Go(func() error { return callbacks.Run(ground) })
 	base.Go(func() error { return st.KeepSealed(ground, log) })
 
 	work, workCtx := errgroup.WithContext(ctx)
