@@ -55,9 +55,9 @@ func badSubscriptions(t *testing.T, c testkit.Client) (list []refusal) {
 		one("endpoint: "+name, testkit.Vars{"deliveryEndpoint": url}, "BAD_USER_INPUT", "input.deliveryEndpoint", "")
 		one("token URL: "+name, oauth2(url), "BAD_USER_INPUT", "input.auth.oauth2.tokenUrl", "")
 	}
-	for _, protocol := range []string{"WEBSOCKET"} {
-		one("protocol "+protocol, testkit.Vars{"callbackProtocol": protocol, "requestMethod": "PUT"}, "BAD_USER_INPUT", "input.callbackProtocol", "not supported")
-	}
+	one("request method of WEBSOCKET", testkit.Vars{"callbackProtocol": "WEBSOCKET", "requestMethod": "PUT"}, "BAD_USER_INPUT", "input.requestMethod", "HTTP")
+	one("endpoint of another protocol than WEBSOCKET", testkit.Vars{"callbackProtocol": "WEBSOCKET"}, "BAD_USER_INPUT", "input.deliveryEndpoint", "ws://")
+	one("protobuf over WEBSOCKET", testkit.Vars{"callbackProtocol": "WEBSOCKET", "payloadType": "PROTOBUF"}, "BAD_USER_INPUT", "input.payloadType", "JSON")
 	one("request method of GRPC", testkit.Vars{"callbackProtocol": "GRPC", "requestMethod": "PUT"}, "BAD_USER_INPUT", "input.requestMethod", "HTTP")
 	one("endpoint of another protocol", testkit.Vars{"callbackProtocol": "GRPC"}, "BAD_USER_INPUT", "input.deliveryEndpoint", "grpc://")
 	one("gRPC endpoint without a port", testkit.Vars{"callbackProtocol": "GRPC", "deliveryEndpoint": "grpc://example.com"}, "BAD_USER_INPUT", "input.deliveryEndpoint", "grpc://host:port")

@@ -4,16 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
-	"github.com/hark-events/hark/delivery/grpc"
-	"github.com/hark-events/hark/delivery/soap"
-	"github.com/hark-events/hark/delivery/webhook"
-	"github.com/hark-events/hark/internal/egress"
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/server"
 	"github.com/hark-events/hark/server/audience"
@@ -21,18 +16,6 @@ import (
 )
 
 func (c *serveCmd) adminToken() hark.Secret { return hark.Secret(c.AdminToken) }
-
-// newDrivers makes the drivers that there are; hangUp closes the connections
-// that they keep.
-func newDrivers(policy *egress.Policy, client *http.Client, signer delivery.Signer) (drivers delivery.Drivers, hangUp func()) {
-	auth, agent := delivery.NewAuthorizer(client), "hark/"+version()
-	calls := grpc.New(policy.DialContext, nil, auth, signer, agent)
-	return delivery.Drivers{
-		hark.HTTP: webhook.New(client, auth, signer, agent),
-		hark.SOAP: soap.New(client, auth, signer, agent),
-		hark.GRPC: calls,
-	}, calls.Close
-}
 
 // newSigner makes what signs callbacks. When the key that seals the Ed25519 key
 // is lost, callbacks by HMAC_SHA256 are signed all the same.
