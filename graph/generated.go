@@ -3114,7 +3114,7 @@ input ReplayDeliveriesInput {
 
 "How much a replay set in motion."
 type ReplayDeliveriesPayload {
-  "Deliveries that became PENDING; they start oldest first, within the subscription's bounds."
+  "Deliveries that become PENDING; they start oldest first, within the subscription's bounds."
   scheduled: Int!
 }
 
@@ -3626,7 +3626,7 @@ type Mutation {
     graceSeconds: Int! = 86400
   ): RotateSigningSecretPayload!
 
-  "Makes one delivery due now, whatever became of it (MANAGE_DELIVERIES); its earlier attempts stay on record and count: one that has used up its retryPolicy gets a single attempt. CONFLICT while an attempt is under way."
+  "Makes one delivery due now, whatever became of it (MANAGE_DELIVERIES); its earlier attempts stay on record, and its retryPolicy begins anew. CONFLICT while an attempt is under way, or when the identity that created the subscription may not subscribe to the event."
   retryDelivery(
     "Delivery.id; NOT_FOUND when there is none."
     id: UUID!
@@ -3636,7 +3636,7 @@ type Mutation {
     "Delivery.id; NOT_FOUND when there is none."
     id: UUID!
   ): Delivery!
-  "Makes many deliveries of one subscription anew (MANAGE_DELIVERIES), under their old ids, each as retryDelivery does. Works in batches, the oldest first: after an error, calling it again does the rest."
+  "Makes many deliveries of one subscription anew (MANAGE_DELIVERIES), under their old ids, each as retryDelivery does; what the identity that created the subscription may not have becomes HELD. It works in batches, the oldest first: the first thousand are due with the answer, the others follow in the background, also when a node ends. BAD_USER_INPUT for more than 1,000,000."
   replayDeliveries(
     "Which deliveries."
     input: ReplayDeliveriesInput!

@@ -189,6 +189,9 @@ func TestOverlap(t *testing.T) {
 	if _, err := n.Update(as(t), second.ID, update{TimeoutSeconds: ref(5)}); err != nil {
 		t.Errorf("what was allowed hinders another change: %v", err)
 	}
+	if _, err := n.Update(as(t), second.ID, update{Active: ref(true)}); err != nil {
+		t.Errorf("to say that it is active, which it is, hinders: %v", err)
+	}
 	_, err := n.Update(as(t), second.ID, update{SubscriberService: ref("billing")})
 	want(t, "update", err, hark.Conflict, "input")
 	if _, err := n.Update(as(t), second.ID, update{SubscriberService: ref("billing"), AllowOverlap: ref(true)}); err != nil {

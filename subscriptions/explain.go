@@ -87,6 +87,8 @@ func (s *Service) event(ctx context.Context, project, id hark.ID) (*hark.Event, 
 func explainDelivery(row *ent.EventSubscription, d *ent.Delivery) *Explanation {
 	x := &Explanation{Delivery: d}
 	switch {
+	case d.Status == hark.Discarded && d.DiscardReason == "paused" && row.DisabledAt != 0 && d.CreatedAt >= row.DisabledAt:
+		x.Outcome, x.Detail = WasDisabled, "The event matched while the subscription was disabled ("+row.DisabledReason+"), and the subscription does not hold events then."
 	case d.Status == hark.Discarded && d.DiscardReason == "paused": // as store says
 		x.Outcome, x.Detail = WasPaused, "The event matched while the subscription was paused, and the subscription does not hold events then."
 	case d.Status == hark.Discarded:

@@ -87,6 +87,7 @@ func (o *order) change(in UpdateEventSubscriptionInput) {
 	}
 	replace(&o.RequestMethod, in.RequestMethod)
 	replace(&o.SoapVersion, in.SoapVersion)
+	wasActive := o.Active
 	set(&o.Active, in.Active)
 	if in.Auth != nil {
 		o.credentials = in.Auth.credentials()
@@ -103,7 +104,7 @@ func (o *order) change(in UpdateEventSubscriptionInput) {
 	set(&o.HoldWhilePaused, in.HoldWhilePaused)
 	set(&o.Signature, in.Signature)
 	// An overlap that was allowed once stays so while nothing of it changes.
-	o.allowOverlap = in.EventDefinitionIds == nil && in.SubscriberService == nil && in.DeliveryEndpoint == nil && in.Active == nil
+	o.allowOverlap = in.EventDefinitionIds == nil && in.SubscriberService == nil && in.DeliveryEndpoint == nil && o.Active == wasActive
 	set(&o.allowOverlap, in.AllowOverlap)
 	o.fill()
 }

@@ -2,7 +2,6 @@ package subscriptions
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/hark-events/hark"
@@ -67,7 +66,7 @@ func (s *Service) release(ctx context.Context, r *releaser) error {
 	}
 	if err := s.releaseAll(ctx); err != nil {
 		r.changed = time.Time{} // begin again
-		return fmt.Errorf("let go what owners may have again: %w", err)
+		return err
 	}
 	r.done = last
 	return nil

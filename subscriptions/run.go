@@ -16,7 +16,8 @@ func (s *Service) Run(ctx context.Context) error {
 	var g errgroup.Group
 	var r releaser
 	for what, do := range map[string]func(context.Context) error{
-		"release": func(ctx context.Context) error { return s.release(ctx, &r) },
+		"let go what owners may have again": func(ctx context.Context) error { return s.release(ctx, &r) },
+		"replay":                            s.replays,
 	} {
 		g.Go(func() error {
 			tick := time.NewTicker(jobEvery)

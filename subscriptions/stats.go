@@ -2,13 +2,12 @@ package subscriptions
 
 import (
 	"context"
-
-	"entgo.io/ent/dialect/sql"
+	"time"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/ent/delivery"
-	"github.com/hark-events/hark/ent/deliveryattempt"
+	"github.com/hark-events/hark/store"
 )
 
 // DeliveryStats sums up the attempts of a subscription in a window of time.
@@ -28,30 +27,18 @@ func (s *Service) Stats(ctx context.Context, row *ent.EventSubscription, since, 
 	if from > to {
 		return nil, hark.BadInput("since", "since is after until")
 	}
-	window := s.store.Ent().DeliveryAttempt.Query().Where(deliveryattempt.SubscriptionID(row.ID),
-		deliveryattempt.StartedAtGTE(from), deliveryattempt.StartedAtLT(to))
 	out := &DeliveryStats{}
-	total, err := window.Clone().Count(ctx)
+	durations, err := s.store.Durations(ctx, row.ID, from, to)
 	if err != nil {
 		return nil, err
 	}
-	if out.Succeeded, err = window.Clone().Where(deliveryattempt.Error("")).Count(ctx); err != nil {
-		return nil, err
+	for _, d := range durations {
+		out.Succeeded += d.Succeeded
+		out.Failed += d.Attempts - d.Succeeded
 	}
-	if out.Failed = total - out.Succeeded; total > 0 {
+	if total := out.Succeeded + out.Failed; total > 0 {
 		rate := float64(out.Succeeded) / float64(total)
-		out.SuccessRate = &rate
-		for _, q := range []struct {
-			at int
-			to **float64
-		}{{rank(total, 50), &out.P50Ms}, {rank(total, 95), &out.P95Ms}} {
-			a, err := window.Clone().Order(deliveryattempt.ByDurationNs(), deliveryattempt.ByID(sql.OrderAsc())).Offset(q.at).First(ctx)
-			if err != nil {
-				return nil, err
-			}
-			ms := float64(a.DurationNs) / 1e6
-			*q.to = &ms
-		}
+		out.SuccessRate, out.P50Ms, out.P95Ms = &rate, percentile(durations, total, 50), percentile(durations, total, 95)
 	}
 	made := s.store.Ent().Delivery.Query().Where(delivery.SubscriptionID(row.ID), delivery.CreatedAtGTE(from), delivery.CreatedAtLT(to))
 	if out.Pending, err = made.Clone().Where(delivery.StatusIn(hark.Pending, hark.InProgress)).Count(ctx); err != nil {
@@ -61,6 +48,15 @@ func (s *Service) Stats(ctx context.Context, row *ent.EventSubscription, since, 
 	return out, err
 }
 
-// rank is the place of a percentile among n in ascending order, from 0 on: the
-// least value that is not below percent of them.
-func rank(n, percent int) int { return (n*percent+99)/100 - 1 }
+// percentile is the least duration, in milliseconds, that is not below percent
+// of all, to three digits.
+func percentile(durations []store.Duration, total, percent int) *float64 {
+	left := (total*percent + 99) / 100
+	for _, d := range durations {
+		if left -= d.Attempts; left <= 0 {
+			ms := float64(d.Least) / float64(time.Millisecond)
+			return &ms
+		}
+	}
+	return nil // there are no attempts
+}
