@@ -7,9 +7,15 @@ import "context"
 type Viewer struct {
 	IdentityID ID
 	Name       string
-	TokenID    ID   // zero: the token is not hark's own
+	TokenID    ID
 	ExpiresAt  Time // zero: never
 	Grants     []Grant
+	Issued     *Issued // nil: the token is hark's own
+}
+
+// Issued is what an identity provider says in a token of its own.
+type Issued struct {
+	Roles []string // names, as its claim has them
 }
 
 // A Grant gives a viewer the rules of one role.

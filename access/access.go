@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/access/oidc"
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/store"
 )
@@ -19,6 +20,14 @@ import (
 // Config tunes an Access. The zero value of a field means its default.
 type Config struct {
 	TokenTTL time.Duration // of access tokens from universal auth; default 2h
+	Issuer   Issuer        // whose JWTs are taken beside hark's own tokens; nil: nobody's
+}
+
+// An Issuer knows the JWTs of an identity provider. *oidc.Issuer is one.
+type Issuer interface {
+	// Verify gives the claims of a token, else UNAUTHENTICATED with
+	// Details["reason"], or the failure to find out.
+	Verify(ctx context.Context, token string) (*oidc.Claims, error)
 }
 
 // Access turns tokens into viewers, viewers into compiled rules, and keeps what

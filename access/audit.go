@@ -13,6 +13,12 @@ import (
 	"github.com/hark-events/hark/internal/page"
 )
 
+// A change is the detail of an audit entry about what was there before.
+type change struct {
+	Before any `json:"before"`
+	After  any `json:"after"`
+}
+
 // Audit records, in the transaction of a change, who made it: the caller, or
 // the system where there is none. The action is the mutation's name, target the
 // id of what changed, project nil for what belongs to none, and detail anything

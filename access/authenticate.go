@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/access/oidc"
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/ent/accesstoken"
 	"github.com/hark-events/hark/ent/identity"
@@ -38,9 +39,14 @@ func (a *Access) Authenticate(ctx context.Context, token string) (*hark.Viewer, 
 	}
 	hash := hashOf(token)
 	e, ok := a.cache.byHash.Get(hash)
-	if !ok || !a.cache.usable(e.generation, e.read) {
+	if !ok || !a.cache.usable(e.generation, e.read) || e.viewer.Issued != nil && time.Since(e.read) > verifiedFor {
 		var err error
-		if e, err = a.load(ctx, accesstoken.Hash(hash[:])); err != nil {
+		if a.conf.Issuer != nil && oidc.Looks(token) {
+			e, err = a.verify(ctx, token, hash)
+		} else {
+			e, err = a.load(ctx, accesstoken.Hash(hash[:]))
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -61,6 +67,9 @@ func (a *Access) Reauthorize(ctx context.Context, v *hark.Viewer) (*hark.Viewer,
 		loaded, err, _ := a.loads.Do(key, func() (any, error) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // others wait for it too
 			defer cancel()
+			if v.Issued != nil {
+				return a.loadIssued(ctx, v)
+			}
 			return a.load(ctx, accesstoken.ID(v.TokenID))
 		})
 		if err != nil {
@@ -110,14 +119,7 @@ func viewerOf(row *ent.AccessToken) *hark.Viewer {
 func grantsOf(rows []*ent.RoleGrant) []hark.Grant {
 	grants := make([]hark.Grant, 0, len(rows))
 	for _, r := range rows {
-		g := hark.Grant{RoleID: r.RoleID}
-		if r.ProjectID != nil {
-			g.ProjectID = *r.ProjectID
-		}
-		for _, rule := range r.Edges.Role.Rules {
-			g.Rules = append(g.Rules, *rule)
-		}
-		grants = append(grants, g)
+		grants = append(grants, grantOf(r.Edges.Role, scopeOf(r.ProjectID)))
 	}
 	return grants
 }

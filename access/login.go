@@ -61,6 +61,9 @@ func (a *Access) Renew(ctx context.Context, token string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
+	if v.Issued != nil {
+		return Token{}, notOwn("renew")
+	}
 	row, err := a.store.Ent().AccessToken.Get(ctx, v.TokenID)
 	if ent.IsNotFound(err) {
 		return Token{}, unauthenticated(InvalidToken)
@@ -73,6 +76,10 @@ func (a *Access) Renew(ctx context.Context, token string) (Token, error) {
 		ttl = min(ttl, row.ExpiresAt.Sub(row.CreatedAt).Round(time.Second))
 	}
 	return a.issue(ctx, row.IdentityID, ttl)
+}
+
+func notOwn(what string) error {
+	return hark.BadInput("accessToken", "an identity provider made this token: %s it there", what)
 }
 
 func (a *Access) issue(ctx context.Context, owner hark.ID, ttl time.Duration) (Token, error) {
@@ -91,6 +98,9 @@ func (a *Access) Revoke(ctx context.Context, token string) error {
 	v, err := a.Authenticate(ctx, token)
 	if err != nil {
 		return err
+	}
+	if v.Issued != nil {
+		return notOwn("revoke")
 	}
 	ctx = hark.WithViewer(ctx, v) // whoever holds a token may end it
 	return a.change(ctx, func(tx *ent.Tx) error {

@@ -8,6 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/access"
+	"github.com/hark-events/hark/access/oidc"
 	"github.com/hark-events/hark/delivery"
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/server"
@@ -25,6 +27,14 @@ func newSigner(key *store.SigningKey, log *slog.Logger) delivery.Signer {
 		log.Error("callbacks with signature ED25519 fail", "err", err)
 	}
 	return delivery.Signer{Key: private}
+}
+
+// issuer is the identity provider of the settings; nil: there is none.
+func (c *serveCmd) issuer(client *http.Client) access.Issuer {
+	if c.OIDCIssuer == "" {
+		return nil
+	}
+	return oidc.New(c.OIDCIssuer, c.OIDCAudience, client)
 }
 
 // broker makes the broker of the setting.

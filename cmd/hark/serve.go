@@ -95,7 +95,9 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		}
 	}()
 
-	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL})
+	client := policy.Client(nil)
+	defer client.CloseIdleConnections()
+	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL, Issuer: c.issuer(client)})
 	made, err := acc.EnsureAdmin(ctx, c.adminToken())
 	if err != nil {
 		return err
@@ -107,7 +109,6 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		return err
 	}
 	metrics := telemetry.New()
-	client := policy.Client(nil)
 	callbacks := newCallbacks(policy, client, newSigner(signing, log), st, log)
 	var starter events.Starter
 	worker := delivery.NewWorker(st, callbacks.Drivers, log, delivery.Config{DrainTimeout: c.DrainTimeout, Observe: metrics.Attempt})

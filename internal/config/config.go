@@ -100,6 +100,8 @@ type Server struct {
 	Retention     time.Duration `help:"How long events, held and finished deliveries stay; 0 keeps no event past its last delivery." default:"72h" placeholder:"DURATION"`
 	DeliveryAllow []string      `help:"CIDRs or host names that callbacks and token URLs may reach although they are private, loopback or link-local." placeholder:"CIDR"`
 	TokenTTL      time.Duration `help:"Lifetime of access tokens from universal auth." default:"2h" placeholder:"DURATION"`
+	OIDCIssuer    string        `name:"oidc-issuer" help:"Issuer whose JWTs are trusted, as its tokens name it: sub names the identity, the claim roles its roles. Default: none." placeholder:"URL"`
+	OIDCAudience  string        `name:"oidc-audience" help:"Audience that these JWTs must be for." placeholder:"TEXT"`
 	GRPCAddr      string        `name:"grpc-addr" help:"Address of gRPC ingestion; port 0 picks a free one. Default: none." placeholder:"HOST:PORT"`
 	TLSCert       string        `name:"tls-cert" help:"File with the TLS certificate and its chain, in PEM; read again when it changes. Default: no TLS." placeholder:"FILE"`
 	TLSKey        string        `name:"tls-key" help:"File with the key of the TLS certificate." placeholder:"FILE"`
@@ -133,6 +135,12 @@ func (s *Server) Validate() error {
 	}
 	if _, port, err := net.SplitHostPort(s.GRPCAddr); s.GRPCAddr != "" && (err != nil || port == "") {
 		return errors.New("--grpc-addr (HARK_GRPC_ADDR) is not HOST:PORT")
+	}
+	if (s.OIDCIssuer == "") != (s.OIDCAudience == "") {
+		return errors.New("--oidc-issuer (HARK_OIDC_ISSUER) and --oidc-audience (HARK_OIDC_AUDIENCE) go together: tokens for others must not pass")
+	}
+	if u, err := url.Parse(s.OIDCIssuer); s.OIDCIssuer != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
+		return errors.New("--oidc-issuer (HARK_OIDC_ISSUER) is not https://HOST or https://HOST/PATH")
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		return errors.New("--tls-cert (HARK_TLS_CERT) and --tls-key (HARK_TLS_KEY) go together: give both files")

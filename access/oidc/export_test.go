@@ -1,0 +1,13 @@
+package oidc
+
+import (
+	"net/http"
+	"time"
+)
+
+// NewAt is New with a clock for the age of keys.
+func NewAt(url, audience string, client *http.Client, now func() time.Time) *Issuer {
+	i := New(url, audience, client)
+	i.keys.now = now
+	return i
+}
