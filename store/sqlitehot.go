@@ -15,7 +15,7 @@ import (
 const (
 	sqliteInsertEvents     = "INSERT INTO events (" + eventColumns + ") VALUES "
 	sqliteInsertDeliveries = "INSERT INTO deliveries (id, project_id, subscription_id, event_id, sequence, status, discard_reason, next_attempt_at, leased_until, created_at, updated_at) VALUES "
-	sqliteInsertAttempt    = "INSERT INTO delivery_attempts (delivery_id, subscription_id, number, started_at, duration_ns, status_code, response_body, error) VALUES (?,?,?,?,?,?,?,?)"
+	sqliteInsertAttempts   = "INSERT INTO delivery_attempts (delivery_id, subscription_id, number, started_at, duration_ns, status_code, response_body, error) VALUES "
 
 	sqliteLog         = "SELECT last_sequence, version FROM event_logs WHERE id = ?"
 	sqliteDefinitions = "SELECT value FROM revisions WHERE id = 'definitions'"
@@ -37,16 +37,22 @@ const (
 	sqliteExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE status = 'IN_PROGRESS' AND leased_until < ?"
 	sqliteRelease = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id = ? AND status = 'IN_PROGRESS' AND leased_until = ?"
 	// A delivery to try again waits, or is held if its subscription was paused meanwhile.
+	// The unary plus keeps the planner from looking for the lease first.
 	sqliteRecord = `UPDATE deliveries SET
-		status = CASE WHEN ?1 = 'PENDING' AND EXISTS (SELECT 1 FROM event_subscriptions s WHERE s.id = subscription_id AND NOT s.active) THEN 'HELD' ELSE ?1 END,
-		attempt_count = ?2, next_attempt_at = ?3, leased_until = 0, last_error = ?4, updated_at = ?5
-		WHERE id = ?6 AND status = 'IN_PROGRESS' AND leased_until = ?7`
-	sqliteFailing = "UPDATE event_subscriptions SET failing_since = ? WHERE id = ? AND failing_since = 0"
-	sqliteHealthy = "UPDATE event_subscriptions SET failing_since = 0 WHERE id = ? AND failing_since <> 0"
+		status = CASE WHEN o.column2 = 'PENDING' AND EXISTS (SELECT 1 FROM event_subscriptions s WHERE s.id = subscription_id AND NOT s.active) THEN 'HELD' ELSE o.column2 END,
+		attempt_count = o.column3, next_attempt_at = o.column4, leased_until = 0, last_error = o.column5, updated_at = o.column6
+		FROM (VALUES `
+	sqliteRecorded = `) o WHERE id = o.column1 AND +status = 'IN_PROGRESS' AND +leased_until = o.column7 RETURNING id`
+	sqliteFailing  = "UPDATE event_subscriptions SET failing_since = ? WHERE id = ? AND failing_since = 0"
+	sqliteHealthy  = "UPDATE event_subscriptions SET failing_since = 0 WHERE id = ? AND failing_since <> 0"
 )
 
-// deliveryFields is how many fields sqliteInsertDeliveries sets.
-const deliveryFields = 11
+// How many fields the statements of many rows set for each.
+const (
+	deliveryFields = 11
+	attemptFields  = 8
+	outcomeFields  = 7
+)
 
 // insertSizes are how many rows one INSERT carries, largest first. Fewer rows
 // cost more calls; beyond 50 nothing more was gained when measured.
@@ -68,11 +74,12 @@ func (h *sqliteHot) prepare(ctx context.Context) (map[string]*sql.Stmt, error) {
 		return h.statements, nil
 	}
 	queries := []string{
-		sqliteInsertAttempt, sqliteLog, sqliteDefinitions, sqliteAdvance, sqliteClaim, sqliteClaimHead,
-		sqliteExpire, sqliteRelease, sqliteRecord, sqliteFailing, sqliteHealthy,
+		sqliteLog, sqliteDefinitions, sqliteAdvance, sqliteClaim, sqliteClaimHead,
+		sqliteExpire, sqliteRelease, sqliteFailing, sqliteHealthy,
 	}
 	for _, n := range insertSizes {
-		queries = append(queries, sqliteInsertEvents+rows(n, eventFields), sqliteInsertDeliveries+rows(n, deliveryFields))
+		queries = append(queries, sqliteInsertEvents+rows(n, eventFields), sqliteInsertDeliveries+rows(n, deliveryFields),
+			sqliteInsertAttempts+rows(n, attemptFields), sqliteRecord+rows(n, outcomeFields)+sqliteRecorded)
 	}
 	statements := make(map[string]*sql.Stmt, len(queries))
 	for _, q := range queries {
@@ -127,8 +134,13 @@ func (t *sqliteTx) exec(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-// insert runs an INSERT for n rows, in as few statements as the sizes allow.
+// insert runs an INSERT for n rows.
 func (t *sqliteTx) insert(ctx context.Context, query string, fields, n int, row func(args []any, i int) []any) error {
+	return t.each(ctx, n, query, fields, "", row, func(query string, args []any) error { return t.exec(ctx, query, args...) })
+}
+
+// each runs a statement of before, VALUES and after for n rows, in as few as the sizes allow.
+func (t *sqliteTx) each(ctx context.Context, n int, before string, fields int, after string, row func(args []any, i int) []any, run func(query string, args []any) error) error {
 	args := make([]any, 0, min(n, insertSizes[0])*fields)
 	i := 0
 	for _, size := range insertSizes {
@@ -138,7 +150,7 @@ func (t *sqliteTx) insert(ctx context.Context, query string, fields, n int, row 
 				args = row(args, i)
 				i++
 			}
-			if err := t.exec(ctx, query+rows(size, fields), args...); err != nil {
+			if err := run(before+rows(size, fields)+after, args); err != nil {
 				return err
 			}
 		}
@@ -266,25 +278,12 @@ func (h *sqliteHot) release(ctx context.Context, ds []*hark.Delivery) error {
 
 func (h *sqliteHot) record(ctx context.Context, outcomes []*hark.Attempt, now hark.Time) error {
 	return h.in(ctx, func(tx *sqliteTx) error {
-		record := tx.StmtContext(ctx, tx.statements[sqliteRecord])
-		attempt := tx.StmtContext(ctx, tx.statements[sqliteInsertAttempt])
-		for _, a := range outcomes {
-			d := a.Delivery
-			res, err := record.ExecContext(ctx, string(a.Status), d.Attempt, int64(a.NextAt), a.Error, int64(now), d.ID[:], int64(d.LeasedUntil))
-			if err != nil {
-				return err
-			}
-			// No row: the lease was lost, and another worker's outcome counts.
-			if n, err := res.RowsAffected(); err != nil || n == 0 {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if _, err := attempt.ExecContext(ctx, d.ID[:], d.SubscriptionID[:], d.Attempt, int64(a.StartedAt),
-				int64(a.Duration), a.StatusCode, a.ResponseBody, a.Error); err != nil {
-				return err
-			}
+		kept, err := tx.record(ctx, outcomes, now)
+		if err != nil {
+			return err
+		}
+		if err := tx.insertAttempts(ctx, kept); err != nil {
+			return err
 		}
 		for id, failed := range lastOutcomes(outcomes) {
 			query, args := sqliteHealthy, []any{id[:]}
@@ -296,5 +295,40 @@ func (h *sqliteHot) record(ctx context.Context, outcomes []*hark.Attempt, now ha
 			}
 		}
 		return nil
+	})
+}
+
+// record stores what becomes of deliveries, and gives the outcomes that count:
+// of the others the lease was lost, and another worker's count.
+func (t *sqliteTx) record(ctx context.Context, outcomes []*hark.Attempt, now hark.Time) (kept []*hark.Attempt, err error) {
+	recorded := make(map[hark.ID]bool, len(outcomes))
+	err = t.each(ctx, len(outcomes), sqliteRecord, outcomeFields, sqliteRecorded, func(args []any, i int) []any {
+		a := outcomes[i]
+		d := a.Delivery
+		return append(args, d.ID[:], string(a.Status), d.Attempt, int64(a.NextAt), a.Error, int64(now), int64(d.LeasedUntil))
+	}, func(query string, args []any) error {
+		rows, err := t.StmtContext(ctx, t.statements[query]).QueryContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		ids, err := scanIDs(rows)
+		for _, id := range ids {
+			recorded[id] = true
+		}
+		return err
+	})
+	for _, a := range outcomes {
+		if recorded[a.Delivery.ID] {
+			kept = append(kept, a)
+		}
+	}
+	return kept, err
+}
+
+func (t *sqliteTx) insertAttempts(ctx context.Context, attempts []*hark.Attempt) error {
+	return t.insert(ctx, sqliteInsertAttempts, attemptFields, len(attempts), func(args []any, i int) []any {
+		a := attempts[i]
+		d := a.Delivery
+		return append(args, d.ID[:], d.SubscriptionID[:], d.Attempt, int64(a.StartedAt), int64(a.Duration), a.StatusCode, a.ResponseBody, a.Error)
 	})
 }

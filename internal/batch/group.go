@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // A Group commits items in batches, one batch at a time, in the order of their
@@ -19,8 +20,11 @@ type Group[T any] struct {
 	maxBytes int
 	size     func(T) int
 	commit   func(ctx context.Context, items []T) error
+	linger   time.Duration
+	many     int
 
 	mu    sync.Mutex
+	last  int       // how many items the last batch had
 	busy  bool      // somebody leads; while nobody does, nobody waits
 	queue list.List // of *waiter[T]
 }
@@ -45,6 +49,11 @@ var errPanicked = errors.New("the commit panicked")
 func New[T any](maxItems, maxBytes int, size func(T) int, commit func(ctx context.Context, items []T) error) *Group[T] {
 	return &Group[T]{maxItems: maxItems, maxBytes: maxBytes, size: size, commit: commit}
 }
+
+// Linger makes batches wait for d to fill while the last one had at least many
+// items: where a commit costs much and nobody is in a hurry. It is set before
+// the first Do.
+func (g *Group[T]) Linger(d time.Duration, many int) { g.linger, g.many = d, many }
 
 // Do returns when item has been committed, with what commit returned.
 //
@@ -101,6 +110,9 @@ func (g *Group[T]) leave(w *waiter[T]) bool {
 // lead commits one batch with w as its first item, wakes the others in it and
 // hands the lead on.
 func (g *Group[T]) lead(ctx context.Context, w *waiter[T]) error {
+	if g.fills() {
+		time.Sleep(g.linger)
+	}
 	others := g.take(w)
 	items := make([]T, 1, 1+len(others))
 	items[0] = w.item
@@ -120,6 +132,13 @@ func (g *Group[T]) lead(ctx context.Context, w *waiter[T]) error {
 	return err
 }
 
+// fills tells whether it is worth while to wait for more.
+func (g *Group[T]) fills() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.linger > 0 && g.last >= g.many && g.queue.Len()+1 < g.maxItems
+}
+
 // take gives those at the head of the queue who fit into one batch with w.
 func (g *Group[T]) take(w *waiter[T]) (others []*waiter[T]) {
 	g.mu.Lock()
@@ -134,6 +153,7 @@ func (g *Group[T]) take(w *waiter[T]) (others []*waiter[T]) {
 		g.pop(next)
 		others = append(others, next)
 	}
+	g.last = 1 + len(others)
 	return others
 }
 

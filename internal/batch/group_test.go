@@ -115,6 +115,31 @@ func TestLeaderServesOneBatch(t *testing.T) {
 	})
 }
 
+func TestBatchesLingerWhileThereAreMany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var d desk
+		g := batch.New(10, 100, one, d.commit)
+		g.Linger(300*time.Millisecond, 2)
+		wait(t, bring(t.Context(), g, 1, 2, 3)...) // [1], then [2 3]
+		start := time.Now()
+		first := bring(t.Context(), g, 4)
+		<-time.After(200 * time.Millisecond) // of the bubble
+		wait(t, append(first, bring(t.Context(), g, 5)...)...)
+		if got, want := time.Since(start), 1300*time.Millisecond; got != want {
+			t.Errorf("answered after %v, want %v", got, want)
+		}
+		start = time.Now()
+		done := bring(t.Context(), g, 6) // behind a batch of two
+		wait(t, done...)
+		wait(t, bring(t.Context(), g, 7)...) // behind a batch of one: at once
+		if got, want := time.Since(start), 2300*time.Millisecond; got != want {
+			t.Errorf("answered after %v, want %v", got, want)
+		}
+		d.want(t, "[[1] [2 3] [4 5] [6] [7]]")
+	})
+}
+
 func TestLeadIsTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
