@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -67,9 +66,13 @@ func (a *fakeAccess) Reauthorize(ctx context.Context, v *hark.Viewer) (*hark.Vie
 	return a.Authenticate(ctx, v.Name+"-token")
 }
 
-func (a *fakeAccess) Watch(_ *hark.Viewer, changed func()) func() {
+func (a *fakeAccess) Watch(v *hark.Viewer, changed func()) func() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.viewers[v.Name+"-token"] != v { // it was faster
+		go changed()
+		return func() {}
+	}
 	a.nextWatch++
 	n := a.nextWatch
 	a.watches[n] = changed
@@ -172,7 +175,9 @@ func (l *fakeLog) reader(after string) (*fakeReader, error) {
 	defer l.mu.Unlock()
 	r := &fakeReader{log: l, at: int64(len(l.events))}
 	if after == "expired" {
-		return nil, hark.Errorf(hark.CursorExpired, "too old")
+		e := hark.Errorf(hark.CursorExpired, "too old")
+		e.Details = map[string]any{"oldestCursor": hark.Cursor{Project: l.project}.String()}
+		return nil, e
 	}
 	if after != "" {
 		c, err := hark.ParseCursor(l.project, after)
@@ -320,7 +325,14 @@ type fixture struct {
 	server *server.Server
 	access *fakeAccess
 	log    *fakeLog
+	groups *stream.Groups
 	lines  *lines
+}
+
+// members waits until n subscriptions are live.
+func (f *fixture) members(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, func() bool { return f.groups.Stats().Members == n })
 }
 
 // lines keeps what was logged.
@@ -344,7 +356,7 @@ func (l *lines) String() string {
 
 func start(t *testing.T, edit ...func(*server.Config)) *fixture {
 	t.Helper()
-	f := &fixture{access: newAccess(), log: newLog(), lines: &lines{}}
+	f := &fixture{access: newAccess(), log: newLog(), groups: stream.NewGroups(), lines: &lines{}}
 	f.server = f.newServer(edit...)
 	f.Server = httptest.NewServer(f.server)
 	t.Cleanup(func() {
@@ -357,7 +369,7 @@ func start(t *testing.T, edit ...func(*server.Config)) *fixture {
 func (f *fixture) newServer(edit ...func(*server.Config)) *server.Server {
 	c := server.Config{
 		Schema: graph.NewExecutableSchema(graph.Config{Resolvers: fakeRoot{nil, f.log}, Complexity: operation.Complexity()}),
-		Access: f.access, Guard: f.access, Tokens: f.access, ProjectEvents: f.log,
+		Groups: f.groups, Access: f.access, Guard: f.access, Tokens: f.access, ProjectEvents: f.log,
 		Playground: http.NotFoundHandler(), Metrics: http.NotFoundHandler(),
 		Introspection: true, Log: slog.New(slog.NewJSONHandler(f.lines, nil)),
 	}
@@ -370,8 +382,13 @@ func (f *fixture) newServer(edit ...func(*server.Config)) *server.Server {
 // eventually waits for a state that nothing signals.
 func eventually(t *testing.T, is func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !is(); runtime.Gosched() {
-		if time.Now().After(limit) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatal("it did not happen")
 		}
 	}

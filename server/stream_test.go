@@ -22,8 +22,14 @@ type sseReader struct {
 // sse opens a stream by POST.
 func (f *fixture) sse(t *testing.T, path, body string, header ...string) *sseReader {
 	t.Helper()
+	return f.open(t, http.MethodPost, path, body, header...)
+}
+
+// open opens a stream; a header without a value is not sent.
+func (f *fixture) open(t *testing.T, method, path, body string, header ...string) *sseReader {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, f.URL+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, f.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +37,9 @@ func (f *fixture) sse(t *testing.T, path, body string, header ...string) *sseRea
 	r.Header.Set("Accept", "text/event-stream")
 	r.Header.Set("Authorization", "Bearer "+alice)
 	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
+		if r.Header.Set(header[i], header[i+1]); header[i+1] == "" {
+			r.Header.Del(header[i])
+		}
 	}
 	resp, err := f.Client().Do(r)
 	if err != nil {

@@ -145,6 +145,10 @@ func (e *Executor) context(ctx context.Context, p *graphql.RawParams) (_ *graphq
 		}
 		return nil, errs
 	}
+	// The validator counts names of fields, not answers to them.
+	if op := opCtx.Operation; op.Operation == ast.Subscription && len(graphql.CollectFields(opCtx, op.SelectionSet, []string{"Subscription"})) != 1 {
+		return nil, hark.Errorf(hark.Invalid, "a subscription selects one field: start one operation for each stream")
+	}
 	if cost := complexity.Calculate(ctx, e.es, opCtx.Operation, opCtx.Variables); cost > maxComplexity {
 		return nil, hark.Errorf(hark.TooComplex,
 			"the operation costs %d, more than %d: ask for fewer fields, or smaller pages of them", cost, maxComplexity)

@@ -22,8 +22,12 @@ func (o *Operation) Kind() ast.Operation { return o.context.Operation.Operation 
 
 // Execute gives the one answer of a query or mutation, for the caller in ctx.
 func (o *Operation) Execute(ctx context.Context) Answer {
-	next, ctx := o.executor.exec.DispatchOperation(ctx, o.context)
-	return encodeAnswer(o.pull(ctx, next), "", nil)
+	next, own := o.executor.exec.DispatchOperation(ctx, o.context)
+	r := o.pull(own, next)
+	if r == nil { // ctx has ended before
+		return o.executor.Refuse(ctx, context.Cause(ctx))
+	}
+	return encodeAnswer(r, "", nil)
 }
 
 // pull executes once. A panic that gqlgen let through becomes INTERNAL.
