@@ -30,8 +30,10 @@ type received struct {
 	DeliveryID string
 	EventType  string
 	Attempt    int
-	Payload    string
+	Payload    string // of a WebSocket, the whole message
 	Headers    map[string]string
+
+	Connection, Protocol string // of a WebSocket
 }
 
 // receive starts a receiver.
@@ -59,17 +61,28 @@ func (r *receiver) lines() (found []string) {
 	return found
 }
 
-// deliveries are those that the receiver took, by the kind of their credentials.
-func (r *receiver) deliveries() map[string]received {
+// took lists the deliveries that the receiver took with one kind of credentials.
+func (r *receiver) took(kind string) (found []received) {
 	r.t.Helper()
-	found := make(map[string]received)
 	for _, line := range r.lines() {
 		var d received
 		if err := json.Unmarshal([]byte(line), &d); err != nil {
 			r.t.Fatalf("%s prints %s", r.name, line)
 		}
-		if d.Kind != "" {
-			found[d.Kind] = d
+		if d.Kind == kind {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// deliveries are those that the receiver took last, by the kind of their credentials.
+func (r *receiver) deliveries() map[string]received {
+	r.t.Helper()
+	found := make(map[string]received)
+	for _, kind := range []string{"basic", "jwt", "oauth2", "apiKey"} {
+		for _, d := range r.took(kind) {
+			found[kind] = d
 		}
 	}
 	return found
