@@ -42,6 +42,7 @@ type commands struct {
 	} `cmd:"" help:"Manage access tokens."`
 	Publish publishCmd `cmd:"" help:"Publish events from a file or stdin: all of them or none."`
 	Tail    tailCmd    `cmd:"" help:"Print a project's events as they come, as lines of JSON."`
+	Listen  listenCmd  `cmd:"" help:"Receive callbacks of all four protocols on this machine; verify and print them."`
 	Keys    struct {
 		New    keysNewCmd    `cmd:"" help:"Print a new keyset for HARK_ENCRYPTION_KEYSET."`
 		List   keysListCmd   `cmd:"" help:"List the keys, and how much is sealed with each."`

@@ -42,7 +42,7 @@ func (r ran) wants(t *testing.T, code int, says string) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"", "serve", "migrate", "token create", "publish", "tail", "keys new", "keys list", "keys rotate"} {
+	for _, command := range []string{"", "serve", "migrate", "token create", "publish", "tail", "listen", "keys new", "keys list", "keys rotate"} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			r := hark(t, nil, "", append(strings.Fields(command), "--help")...)
