@@ -47,7 +47,7 @@ func TestSocketRules(t *testing.T) {
 			[]string{`connection_ack`, errorOf("1", "GRAPHQL_VALIDATION_FAILED")},
 		},
 		"a variable is missing": {[]string{initMessage, fmt.Sprintf(queryVar, `{}`)}, []string{`connection_ack`, errorOf("1", "BAD_USER_INPUT")}},
-		"a variable is wrong":   {[]string{initMessage, fmt.Sprintf(queryVar, `{"id":"x"}`)}, []string{`connection_ack`, errorOf("1", "BAD_USER_INPUT")}},
+		"a variable is wrong":   {[]string{initMessage, `{"id":"1","type":"subscribe","payload":{"query":"query($n:Int){projects(first:$n){totalCount}}","variables":{"n":"x"}}}`}, []string{`connection_ack`, errorOf("1", "BAD_USER_INPUT")}},
 		"a cursor is wrong": {
 			[]string{initMessage, sub("1", `subscription{projectEvents(filter:{},after:"x"){id}}`)},
 			[]string{`connection_ack`, errorOf("1", "BAD_USER_INPUT")},
