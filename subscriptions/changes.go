@@ -20,9 +20,9 @@ const (
 	changesOverlap = 3 * time.Second
 )
 
-// Changes streams the deliveries that the caller may see: each when it is made,
-// whenever an attempt at it has an outcome, and when it is dropped, as it is
-// then. What changes several times between two looks comes once. The channel
+// Changes streams the deliveries that the caller may see, each whenever its
+// state has changed, as it is then: made, under way, attempted, held, due again,
+// dropped. What changes several times between two looks comes once. The channel
 // is closed when ctx ends, or the caller may no more.
 //
 // It is a hint for people who watch, not a log: a stream that was cut does not
@@ -90,11 +90,17 @@ func (s *Service) watch(ctx context.Context, w *watch, out chan<- *ent.Delivery)
 
 // newWatch makes a watch that begins now.
 func (s *Service) newWatch(ctx context.Context, where []predicate.Delivery) (*watch, error) {
-	w := &watch{client: s.store.Ent(), where: where, begun: hark.Now(), told: map[hark.ID]hark.Time{}, before: map[hark.ID]hark.Time{}}
+	w := &watch{client: s.store.Ent(), where: where, begun: hark.Now(), told: map[hark.ID]state{}, before: map[hark.ID]state{}}
 	last, err := w.lastAttempt(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w.looked, w.turned, w.marks = w.begun, w.begun, []mark{{w.begun, last}}
-	return w, nil
+	// What is under way already is no change.
+	return w, w.leased(ctx, w.begun, where, func(ds []*ent.Delivery) error {
+		for _, d := range ds {
+			w.told[d.ID] = state{d.UpdatedAt, d.Status}
+		}
+		return nil
+	})
 }

@@ -151,7 +151,7 @@ func (s *Service) Retry(ctx context.Context, id hark.ID) (*ent.Delivery, error) 
 	if err := s.checkOwner(ctx, d); err != nil {
 		return nil, err
 	}
-	if d, err = s.put(ctx, "retryDelivery", d, func(u *ent.DeliveryUpdate) {
+	if d, err = s.put(ctx, retryAction, d, func(u *ent.DeliveryUpdate) {
 		u.SetStatus(hark.Pending).SetNextAttemptAt(hark.Now()).SetDiscardReason("").Modify(beginAnew)
 	}, hark.InProgress); err == nil {
 		s.conf.Wake()

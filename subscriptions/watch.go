@@ -15,9 +15,11 @@ import (
 )
 
 // A watch finds deliveries that changed, without an index that each publish
-// would pay for: new ones by their ids, which begin with the time, those with
-// attempts by the attempts' ids, and dropped ones by the index of retention.
-// Each look overlaps the one before, and what was told already is left out.
+// would pay for: new ones by their ids, which begin with the time, those under
+// way by the index of leases, those with attempts by the attempts' ids, dropped
+// ones by the index of retention, and the others by what changed them; see
+// stirred.go. Each look overlaps the one before, and what was told already is
+// left out.
 type watch struct {
 	client *ent.Client
 	where  []predicate.Delivery
@@ -26,8 +28,14 @@ type watch struct {
 	looked hark.Time // when the last look began
 	marks  []mark    // of the looks of the overlap, the oldest first
 
-	told, before map[hark.ID]hark.Time // updated_at of what was told, since turned and before it
+	told, before map[hark.ID]state // what was told last, since turned and before it
 	turned       hark.Time
+}
+
+// A state is what a delivery was told to be.
+type state struct {
+	updated hark.Time
+	status  hark.DeliveryStatus
 }
 
 // A mark is the last attempt that there was at a time.
@@ -48,17 +56,22 @@ func (w *watch) look(ctx context.Context, sc scope, tell func(*ent.Delivery) err
 	seen := append([]predicate.Delivery{ofSubscription, sc.of(delivery.FieldProjectID)}, w.where...)
 	tellNew := func(ds []*ent.Delivery) error {
 		for _, d := range ds {
-			if d.UpdatedAt < w.begun || w.told[d.ID] == d.UpdatedAt || w.before[d.ID] == d.UpdatedAt {
+			now := state{d.UpdatedAt, d.Status}
+			last, known := w.told[d.ID]
+			if !known {
+				last, known = w.before[d.ID]
+			}
+			if known && last == now || !known && d.UpdatedAt < w.begun && d.Status != hark.InProgress {
 				continue
 			}
 			if err := tell(d); err != nil {
 				return err
 			}
-			w.told[d.ID] = d.UpdatedAt
+			w.told[d.ID] = now
 		}
 		return nil
 	}
-	for _, find := range []func(context.Context, hark.Time, []predicate.Delivery, func([]*ent.Delivery) error) error{w.made, w.attempted, w.dropped} {
+	for _, find := range []func(context.Context, hark.Time, []predicate.Delivery, func([]*ent.Delivery) error) error{w.made, w.leased, w.attempted, w.dropped, w.retried, w.replayed, w.relabelled} {
 		if err := find(ctx, since, seen, tellNew); err != nil {
 			return err
 		}
@@ -69,7 +82,7 @@ func (w *watch) look(ctx context.Context, sc scope, tell func(*ent.Delivery) err
 		w.marks = w.marks[1:]
 	}
 	if now.Sub(w.turned) > 2*changesOverlap {
-		w.told, w.before, w.turned = map[hark.ID]hark.Time{}, w.told, now
+		w.told, w.before, w.turned = map[hark.ID]state{}, w.told, now
 	}
 	return nil
 }
