@@ -87,6 +87,9 @@ func TestAnswers(t *testing.T) {
 			if r.StatusCode != tt.status || r.RetryAfter != tt.retryAfter {
 				t.Errorf("%+v", r)
 			}
+			if strings.HasPrefix(name, "in ") && !strings.Contains(r.ResponseBody, "später") {
+				t.Errorf("kept %q", r.ResponseBody)
+			}
 		})
 	}
 }

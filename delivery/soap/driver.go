@@ -59,23 +59,24 @@ func (dr *Driver) Deliver(ctx context.Context, s *hark.Subscription, d *hark.Del
 	if err != nil {
 		return delivery.Receipt{StatusCode: delivery.NoAnswer}, err
 	}
+	body := toUTF8(a.Body)
 	r := a.Receipt()
-	r.ResponseBody = delivery.Text(redact(s, a.Body), delivery.MaxResponseBody)
-	return r, judge(s, a)
+	r.ResponseBody = delivery.Text(redact(s, a, body), delivery.MaxResponseBody)
+	return r, judge(s, a, body)
 }
 
 // maxFault bounds the words of a Fault, in bytes.
 const maxFault = 512
 
-// judge says what an answer means.
-func judge(s *hark.Subscription, a *delivery.Answer) error {
-	f, whole := findFault(a.Body)
+// judge says what an answer with body means.
+func judge(s *hark.Subscription, a *delivery.Answer, body string) error {
+	f, whole := findFault(body)
 	if f != nil {
 		err := a.Failure // which may be for good
 		if err == nil {
 			err = delivery.Aborted(a.Header, fmt.Errorf("answered %d", a.Status))
 		}
-		return fmt.Errorf("%w: %s", err, delivery.Text(redact(s, a.Redact(f.String())), maxFault))
+		return fmt.Errorf("%w: %s", err, delivery.Text(redact(s, a, f.String()), maxFault))
 	}
 	if a.Failure == nil && a.Broken != nil && !whole { // a Fault may have been on its way
 		return fmt.Errorf("answered %d: %w", a.Status, a.Broken)
@@ -83,8 +84,10 @@ func judge(s *hark.Subscription, a *delivery.Answer) error {
 	return a.Failure
 }
 
-// redact takes out what the UsernameToken told, as it was and as XML has it.
-func redact(s *hark.Subscription, text string) string {
+// redact takes out the credentials that were sent: those of the header, and what
+// the UsernameToken told, as it was and as XML has it.
+func redact(s *hark.Subscription, a *delivery.Answer, text string) string {
+	text = a.Redact(text)
 	if s.Credentials.Type != hark.Basic {
 		return text
 	}

@@ -13,15 +13,15 @@ const maxDepth = 64
 // A fault is a Fault of SOAP 1.1 or 1.2.
 type fault struct{ code, reason strings.Builder }
 
-// findFault looks for the Fault in an answer, nil if there is none, and tells
+// findFault looks for the Fault in an answer in UTF-8, nil if there is none, and tells
 // whether it has seen all of the answer's Body or Fault. It forgives what a
 // parser may: a Fault counts in an answer that is cut short, that has unknown
 // entities (none is ever resolved, and a DTD is passed over), or that mixes both
 // versions, as long as the Fault is in its envelope's namespace.
 func findFault(answer string) (f *fault, whole bool) {
-	d := xml.NewDecoder(strings.NewReader(toUTF8(answer)))
+	d := xml.NewDecoder(strings.NewReader(answer))
 	d.Strict = false
-	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it is UTF-8 by now
+	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // whatever it says
 	var path []xml.Name
 	for {
 		token, err := d.Token()

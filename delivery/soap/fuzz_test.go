@@ -24,7 +24,7 @@ func FuzzFault(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, answer string) {
-		found, _ := findFault(answer)
+		found, _ := findFault(toUTF8(answer))
 		if found == nil {
 			return
 		}
