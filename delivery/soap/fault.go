@@ -2,7 +2,6 @@ package soap
 
 import (
 	"encoding/xml"
-	"io"
 	"strings"
 )
 
@@ -13,15 +12,14 @@ const maxDepth = 64
 // A fault is a Fault of SOAP 1.1 or 1.2.
 type fault struct{ code, reason strings.Builder }
 
-// findFault looks for the Fault in an answer in UTF-8, nil if there is none, and tells
-// whether it has seen all of the answer's Body or Fault. It forgives what a
-// parser may: a Fault counts in an answer that is cut short, that has unknown
+// findFault looks for the Fault in an answer in UTF-8, nil if there is none, and
+// tells whether it has seen all of the answer's Body or Fault. It forgives what
+// a parser may: a Fault counts in an answer that is cut short, that has unknown
 // entities (none is ever resolved, and a DTD is passed over), or that mixes both
 // versions, as long as the Fault is in its envelope's namespace.
 func findFault(answer string) (f *fault, whole bool) {
-	d := xml.NewDecoder(strings.NewReader(answer))
+	d := xml.NewDecoder(strings.NewReader(undeclared(answer)))
 	d.Strict = false
-	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // whatever it says
 	var path []xml.Name
 	for {
 		token, err := d.Token()
@@ -51,6 +49,16 @@ func findFault(answer string) (f *fault, whole bool) {
 			}
 		}
 	}
+}
+
+// undeclared is an answer without its XML declaration: what that says of the
+// charset holds no longer, and a version of XML is no reason to overlook a Fault.
+func undeclared(answer string) string {
+	answer = strings.TrimSpace(answer)
+	if strings.HasPrefix(answer, "<?xml ") {
+		_, answer, _ = strings.Cut(answer, "?>")
+	}
+	return answer
 }
 
 // take adds text that stands at path, if it is of those that count.
