@@ -73,9 +73,6 @@ func (c *Caller) Request(s *hark.Subscription, d *hark.Delivery, method string, 
 	header["webhook-id"] = []string{id}
 	header["webhook-timestamp"] = []string{strconv.FormatInt(now, 10)}
 	header["webhook-signature"] = []string{signature}
-	// Never sent, but tells net/http that it may send again what met a kept
-	// connection that the subscriber was closing: webhook-id makes that safe.
-	header["Idempotency-Key"] = []string{}
 	return req, nil
 }
 
@@ -129,6 +126,9 @@ func (c *Caller) send(ctx context.Context, req *http.Request, started time.Time)
 	if traceparent := Traceparent(ctx); traceparent != "" {
 		req.Header["traceparent"] = []string{traceparent}
 	}
+	// Never sent, but tells net/http that it may send again what met a kept
+	// connection that the subscriber was closing: webhook-id makes that safe.
+	req.Header["Idempotency-Key"] = []string{}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return nil, errors.New(Explain(err, during.String(), time.Since(started)))
