@@ -177,11 +177,12 @@ func (c *conn) write() {
 		}
 		c.mu.Lock()
 		b := c.out
-		c.out = spare[:0]
-		c.mu.Unlock()
-		if len(b) == 0 {
+		if len(b) == 0 { // it went out with what came before it
+			c.mu.Unlock()
 			continue
 		}
+		c.out = spare[:0]
+		c.mu.Unlock()
 		if _, err := c.stream.Write(b); err != nil {
 			c.fail(err)
 			return

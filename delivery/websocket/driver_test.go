@@ -71,6 +71,30 @@ func TestPipelined(t *testing.T) {
 	}
 }
 
+// TestStream shows that no message is lost or torn while many come and go.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	s := subscription(serve(t, nil, (*peer).ackAll))
+	dr := newDriver(t, &http.Transport{}, nil, nil)
+	var all sync.WaitGroup
+	for i := range 64 {
+		e := deliverytest.Event()
+		e.Payload = hark.JSON(`"` + strings.Repeat("x", 100*i) + `"`)
+		all.Go(func() {
+			for range 100 {
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				r, err := dr.Deliver(ctx, s, deliverytest.Delivery(s, e))
+				cancel()
+				if err != nil {
+					t.Errorf("%+v, %v", r, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestUpgradeAndMessage(t *testing.T) {
 	t.Parallel()
 	type seen struct {

@@ -86,7 +86,7 @@ func (p *peer) next() string {
 	}
 	var m struct{ DeliveryID string }
 	if err := json.Unmarshal(text, &m); err != nil || m.DeliveryID == "" || kind != websocket.MessageText {
-		p.t.Errorf("message %v %q: %v", kind, text, err)
+		p.t.Errorf("message %v %.300q: %v", kind, text, err)
 	}
 	return m.DeliveryID
 }
