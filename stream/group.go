@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -16,6 +17,12 @@ const (
 	// perWriter is how many members a goroutine writes to before it is worth
 	// while to share the work.
 	perWriter = 512
+
+	// A round that took as long as longRound or longer is followed by a rest of
+	// the same length, at most maxRest: what is published meanwhile goes to each
+	// reader in one write, which costs a tenth of ten.
+	longRound = time.Millisecond
+	maxRest   = 5 * time.Millisecond
 
 	// perTurn is after how many writes others get the processor: what is published
 	// meanwhile goes with the next round.
@@ -39,7 +46,8 @@ type group struct {
 	ended   bool          // nobody is left; run closes it
 	failed  error         // what TryNext said; nobody joins any more
 
-	batch []turn // of run alone
+	batch []turn    // of run alone
+	rest  time.Time // of run alone: until then nothing is read
 }
 
 // A turn is a member in a round of writes, and the sequence to begin with.
@@ -77,9 +85,14 @@ func (g *group) wake() {
 // run reads and writes until there is nothing to do.
 func (g *group) run() {
 	for {
+		time.Sleep(time.Until(g.rest))
 		g.state.Store(running)
 		more, err := g.read()
+		began := time.Now()
 		g.write()
+		if took := time.Since(began); took >= longRound && !more {
+			g.rest = time.Now().Add(min(took, maxRest))
+		}
 		if err != nil {
 			g.topic.end(g, err)
 		}
