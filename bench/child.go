@@ -65,8 +65,11 @@ func serveLimit(kind string) error {
 	}
 	fmt.Println(ln.Addr())
 	serve := new(sink).serve
-	if kind == "fan" {
+	switch kind {
+	case "fan":
 		serve = new(fan).serve
+	case "receivers":
+		serve = new(receivers).serve
 	}
 	go accept(ln, serve)
 	_, err = io.Copy(io.Discard, os.Stdin)

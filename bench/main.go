@@ -34,7 +34,7 @@ type bench struct {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 1 && (args[0] == "sink" || args[0] == "fan") {
+	if len(args) == 1 && (args[0] == "sink" || args[0] == "fan" || args[0] == "receivers") {
 		return serveLimit(args[0])
 	}
 	b := &bench{}

@@ -46,6 +46,8 @@ func measurements() []measurement {
 		{"publish one", "events/s", "6,000", publishing(1)},
 		{"publish batches of 100", "events/s", "30,000", publishing(100)},
 		{"webhooks", "deliveries/s", "3,000, later 8,000", webhooks},
+		{"gRPC callbacks", "deliveries/s", "8,000", callbacks("GRPC", "grpc://%s", "grpc-go calls on one connection, calls/s", bareCalls)},
+		{"WebSocket callbacks", "deliveries/s", "15,000", callbacks("WEBSOCKET", "ws://%s/events", "messages and acks on one socket, messages/s", bareMessages)},
 		{"latency of 100 subscribers", "ms p99", "10", latency},
 		{"fan-out to 1,000 subscribers", "messages/s", "none", saturated},
 		{"memory of an idle subscriber", "KiB", "none", memory},

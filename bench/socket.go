@@ -41,17 +41,8 @@ func newSocket(ctx context.Context, addr string, received *atomic.Int64) (*socke
 
 // subscribeTo does the handshakes of WebSocket and graphql-transport-ws.
 func (s *socket) subscribeTo(host string) error {
-	_, err := fmt.Fprintf(s, "GET /graphql HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\nAuthorization: Bearer %s\r\n\r\n", host, token)
-	if err != nil {
+	if err := s.upgrade(host, "/graphql", "graphql-transport-ws"); err != nil {
 		return err
-	}
-	res, err := http.ReadResponse(s.r, nil)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusSwitchingProtocols {
-		return errors.New("hark answered " + res.Status)
 	}
 	if err := s.send(opText, []byte(`{"type":"connection_init"}`)); err != nil {
 		return err
@@ -61,6 +52,23 @@ func (s *socket) subscribeTo(host string) error {
 	}
 	return s.send(opText, []byte(`{"id":"1","type":"subscribe","payload":{"query":"subscription{projectEvents(filter:{})`+
 		`{id cursor eventType environment path publishedAt payload}}"}}`))
+}
+
+// upgrade does the handshake of WebSocket.
+func (s *socket) upgrade(host, path, protocol string) error {
+	_, err := fmt.Fprintf(s, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: %s\r\nAuthorization: Bearer %s\r\n\r\n", path, host, protocol, token)
+	if err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(s.r, nil)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		return errors.New("answered " + res.Status)
+	}
+	return nil
 }
 
 // run reads until the connection ends.
