@@ -13,6 +13,7 @@ type Delivery struct {
 	ScheduleStart       int  // attempts made before its schedule last began anew
 	Test                bool // a marked sample, not an event of the log
 	LeasedUntil         Time
+	StartAt             Time // not before, by the subscription's pace; 0: at once
 }
 
 // An Attempt is one try at a delivery, and what came of it.
@@ -34,4 +35,5 @@ type Want struct {
 	Subscription ID
 	N            int
 	Ordered      bool // the head of the line alone, if no delivery is under way
+	MaxPerSecond int  // attempts started, over all nodes; 0: no limit
 }

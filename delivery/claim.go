@@ -168,10 +168,11 @@ type turn struct {
 	line         *line
 	slots, ahead int
 	ordered      bool
+	maxPerSecond int
 }
 
 func (t turn) want() hark.Want {
-	return hark.Want{Subscription: t.line.id, N: t.slots + t.ahead, Ordered: t.ordered}
+	return hark.Want{Subscription: t.line.id, N: t.slots + t.ahead, Ordered: t.ordered, MaxPerSecond: t.maxPerSecond}
 }
 
 // wants takes slots for the lines of a round. What is ahead starts at once.
@@ -201,7 +202,7 @@ func (w *Worker) wants(round []*line) (turns []turn, lease time.Duration) {
 		w.take(l, t.slots)
 		timeout := hark.DefaultTimeout
 		if l.sub != nil {
-			t.ordered, timeout = l.sub.Ordered, l.sub.Timeout
+			t.ordered, t.maxPerSecond, timeout = l.sub.Ordered, l.sub.MaxPerSecond, l.sub.Timeout
 		}
 		lease = max(lease, Lease(timeout))
 		turns = append(turns, t)
@@ -223,7 +224,8 @@ func (w *Worker) launch(ctx context.Context, turns []turn, ds []*hark.Delivery) 
 	for _, t := range turns {
 		l, got := t.line, byLine[t.line.id]
 		l.claiming = false
-		l.backlog = l.backlog || len(got) >= t.slots+t.ahead
+		// With a pace fewer may mean that other nodes have their share of it.
+		l.backlog = l.backlog || len(got) >= t.slots+t.ahead || l.paced() && len(got) > 0
 		started := 0
 		for _, d := range got {
 			switch {
@@ -235,7 +237,7 @@ func (w *Worker) launch(ctx context.Context, turns []turn, ds []*hark.Delivery) 
 				w.ahead++
 			default:
 				started++
-				w.spawn(l, l.sub, d, l.start(now))
+				w.spawn(l, l.sub, d, l.start(d, now))
 			}
 		}
 		w.give(l, t.slots-started)

@@ -19,6 +19,8 @@ const (
 	aheadFor = time.Second
 	// aheadClaim is how many one claim brings ahead, so that the transaction stays short.
 	aheadClaim = 128
+	// forgoAfter failures in a row what is ahead is given back.
+	forgoAfter = 3
 	// aheadPerWorkerSlot bounds what is ahead of all subscriptions, for each slot
 	// of the worker: their payloads are in memory.
 	aheadPerWorkerSlot = 4
@@ -41,10 +43,11 @@ type line struct {
 	backlog  bool // the queue has, or may have, more that is due
 	claiming bool // a claim is under way: backlog is of what came since
 	failing  bool // the last attempt failed
+	failures int  // in a row
 	queued   bool // in Worker.ready
 	parked   bool // until its pace lets it start again
 
-	nextStart time.Time // with a pace: no attempt starts before
+	nextStart time.Time // with a pace: no attempt starts before; what the queue says counts
 }
 
 // limit bounds what l may have in flight.
@@ -87,13 +90,17 @@ func (l *line) outdated(version int64) bool {
 	return true
 }
 
-// start takes the next moment at which the pace lets an attempt start. What was
-// not used before is lost: there is no burst.
-func (l *line) start(now time.Time) time.Time {
+// start is when an attempt starts: at once or, with a pace, at the moment that
+// the queue gave to d, which shares the pace among all nodes. What was not used
+// before is lost: there is no burst.
+func (l *line) start(d *hark.Delivery, now time.Time) time.Time {
 	if !l.paced() {
 		return now
 	}
 	at := l.nextStart
+	if d.StartAt != 0 {
+		at = d.StartAt.Time()
+	}
 	if at.Before(now) {
 		at = now
 	}

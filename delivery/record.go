@@ -14,7 +14,14 @@ func (w *Worker) ended(l *line, a *hark.Attempt, leave bool) {
 	w.mu.Lock()
 	w.unrecorded++
 	if a != nil {
-		l.failing = a.Error != ""
+		if l.failing = a.Error != ""; !l.failing {
+			l.failures = 0
+		} else if l.failures++; l.failures >= forgoAfter && len(l.ahead) > 0 {
+			// What comes next is for the queue to say, which knows of the circuit.
+			w.back = append(w.back, w.forgo(l)...)
+			l.backlog = true
+			w.signal()
+		}
 		l.took = a.Duration
 		if a.Status == hark.Pending && (w.nextDue == 0 || a.NextAt < w.nextDue) {
 			w.nextDue = a.NextAt

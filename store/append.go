@@ -198,9 +198,11 @@ func projectsOf(requests []*Append) []hark.ID {
 			}
 		}
 	}
-	slices.SortFunc(ids, func(a, b hark.ID) int { return cmp.Compare(string(a[:]), string(b[:])) })
+	slices.SortFunc(ids, compareIDs)
 	return slices.Compact(ids)
 }
+
+func compareIDs(a, b hark.ID) int { return cmp.Compare(string(a[:]), string(b[:])) }
 
 type eventKey struct {
 	project hark.ID

@@ -28,13 +28,13 @@ const (
 	// can't know how few the subquery gives.
 	postgresClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id = ANY(ARRAY(
 		SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = $2
-		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
+		AND next_attempt_at <= CASE WHEN (SELECT active AND (opened_at = 0 OR $5) FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
 		ORDER BY next_attempt_at, sequence LIMIT $4 FOR UPDATE SKIP LOCKED)) ` + claimReturns
 	postgresClaimHead = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = $1 WHERE id = (
 		SELECT id FROM deliveries WHERE id = (
 			SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD', 'IN_PROGRESS') AND subscription_id = $2 ORDER BY sequence LIMIT 1)
 		AND status IN ('PENDING', 'HELD')
-		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
+		AND next_attempt_at <= CASE WHEN (SELECT active AND (opened_at = 0 OR $4) FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
 		FOR UPDATE SKIP LOCKED) ` + claimReturns
 	postgresExpire = `UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id = ANY(ARRAY(
 		SELECT id FROM deliveries WHERE status = 'IN_PROGRESS' AND leased_until < $1 FOR UPDATE SKIP LOCKED))`
@@ -56,8 +56,10 @@ const (
 		)
 		INSERT INTO delivery_attempts (delivery_id, subscription_id, number, started_at, duration_ns, status_code, response_body, error)
 		SELECT o.id, o.subscription, o.number, o.started, o.duration, o.code, o.body, o.error FROM outcome o JOIN updated USING (id)`
-	postgresFailing = "UPDATE event_subscriptions SET failing_since = $1 WHERE id = ANY($2::uuid[]) AND failing_since = 0"
-	postgresHealthy = "UPDATE event_subscriptions SET failing_since = 0 WHERE id = ANY($1::uuid[]) AND failing_since <> 0"
+	// Of a delivery whose lease was lost, none is told.
+	postgresInsertAlarms = `INSERT INTO alarms (id, project_id, resource_type, operation_type, payload, occurred_at)
+		SELECT i, p, r, o, b, t FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::uuid[], $8::int[]) AS a(i, p, r, o, b, t, d, n)
+		WHERE EXISTS (SELECT 1 FROM deliveries WHERE id = d AND status = 'FAILED' AND attempt_count = n)`
 )
 
 // rollbackTimeout bounds the end of a transaction that failed.
@@ -175,12 +177,12 @@ func (h *postgresHot) expire(ctx context.Context, now hark.Time) error {
 	return err
 }
 
-func (h *postgresHot) claim(ctx context.Context, wants []hark.Want, now, until hark.Time) (cs []claimed, err error) {
+func (h *postgresHot) claim(ctx context.Context, wants []want, now, until hark.Time) (cs []claimed, err error) {
 	batch := new(pgx.Batch)
 	for _, w := range wants {
-		query, args := postgresClaim, []any{int64(until), [16]byte(w.Subscription), int64(now), w.N}
+		query, args := postgresClaim, []any{int64(until), [16]byte(w.Subscription), int64(now), w.N, w.probe}
 		if w.Ordered {
-			query, args = postgresClaimHead, args[:3]
+			query, args = postgresClaimHead, []any{int64(until), [16]byte(w.Subscription), int64(now), w.probe}
 		}
 		batch.Queue(query, args...).Query(func(rows pgx.Rows) error {
 			first := len(cs)
@@ -206,22 +208,7 @@ func (h *postgresHot) release(ctx context.Context, ds []*hark.Delivery) error {
 }
 
 func (h *postgresHot) record(ctx context.Context, outcomes []*hark.Attempt, now hark.Time) error {
-	var failing, healthy [][16]byte
-	for id, failed := range lastOutcomes(outcomes) {
-		if failed {
-			failing = append(failing, id)
-		} else {
-			healthy = append(healthy, id)
-		}
-	}
 	batch := new(pgx.Batch)
-	// Subscriptions come before deliveries, as in a pause: in the other order the two could deadlock.
-	if len(failing) > 0 {
-		batch.Queue(postgresFailing, int64(now), failing)
-	}
-	if len(healthy) > 0 {
-		batch.Queue(postgresHealthy, healthy)
-	}
 	batch.Queue(postgresRecord,
 		each(outcomes, func(a *hark.Attempt) [16]byte { return a.Delivery.ID }),
 		each(outcomes, func(a *hark.Attempt) [16]byte { return a.Delivery.SubscriptionID }),
@@ -235,6 +222,17 @@ func (h *postgresHot) record(ctx context.Context, outcomes []*hark.Attempt, now 
 		each(outcomes, func(a *hark.Attempt) int { return a.StatusCode }),
 		each(outcomes, func(a *hark.Attempt) string { return a.ResponseBody }),
 		int64(now))
+	if dead := deaths(outcomes, now); len(dead) > 0 {
+		batch.Queue(postgresInsertAlarms,
+			each(dead, func(a alarm) [16]byte { return a.id }),
+			each(dead, func(a alarm) [16]byte { return a.project }),
+			each(dead, func(a alarm) string { return a.resource }),
+			each(dead, func(a alarm) string { return a.operation }),
+			each(dead, func(a alarm) []byte { return a.payload }),
+			each(dead, func(a alarm) int64 { return int64(a.at) }),
+			each(dead, func(a alarm) [16]byte { return a.delivery }),
+			each(dead, func(a alarm) int { return a.number }))
+	}
 	return h.pool.SendBatch(ctx, batch).Close() // one implicit transaction
 }
 

@@ -16,6 +16,7 @@ import (
 type claimed struct {
 	id, subscription, event hark.ID
 	attempts, start         int
+	startAt                 hark.Time // with a pace: no attempt before
 	test                    bool
 	next                    hark.Time
 	sequence                int64
@@ -46,10 +47,17 @@ const waiting = `WITH RECURSIVE waiting(id) AS (
 
 const dueQuery = waiting + `SELECT w.id FROM waiting w WHERE w.id IS NOT NULL AND EXISTS (
 		SELECT 1 FROM deliveries d WHERE d.status IN ('PENDING', 'HELD') AND d.subscription_id = w.id
-		AND d.next_attempt_at <= CASE WHEN (SELECT s.active FROM event_subscriptions s WHERE s.id = w.id) THEN CAST(? AS bigint) ELSE 1 END)
+		AND d.next_attempt_at <= CASE WHEN (SELECT s.active AND s.probe_at <= CAST(? AS bigint) FROM event_subscriptions s WHERE s.id = w.id) THEN CAST(? AS bigint) ELSE 1 END)
 	LIMIT ?`
 
-// Due lists active subscriptions that have a delivery due now, at most limit of
+// A want is what Claim looks for of one subscription.
+type want struct {
+	hark.Want
+	probe bool // the one attempt that an open circuit lets through now
+}
+
+// Due lists active subscriptions that have a delivery due now, and a circuit that
+// is closed or due to be probed, at most limit of
 // them in the order of their ids, the first one behind after. Leases that ran
 // out count as due: their worker is dead or too slow.
 //
@@ -67,7 +75,7 @@ func (s *Store) Due(ctx context.Context, after hark.ID, limit int) ([]hark.ID, e
 			return nil, fmt.Errorf("expire leases: %w", err)
 		}
 	}
-	due, err := s.ids(ctx, dueQuery, after, int64(now), limit)
+	due, err := s.ids(ctx, dueQuery, after, int64(now), int64(now), limit)
 	if err != nil {
 		return nil, fmt.Errorf("look for due deliveries: %w", err)
 	}
@@ -97,15 +105,17 @@ func scanIDs(rows *sql.Rows) (ids []hark.ID, err error) {
 }
 
 // Claim leases due deliveries, of each wanted subscription those that are
-// longest due; of an ordered one, the head of the line alone. Of one subscription
-// they come in the order of their places in the line.
+// longest due; of an ordered one, the head of the line alone; of one whose
+// circuit is open, one when it is due to be probed; of one with a pace, no more
+// than may start soon, over all nodes. Of one subscription they come in the
+// order of their places in the line.
 func (s *Store) Claim(ctx context.Context, wants []hark.Want, lease time.Duration) ([]*hark.Delivery, error) {
 	var ds []*hark.Delivery
 	for some := range slices.Chunk(wants, maxWants) {
 		now := hark.Now()
 		until := now.Add(lease)
-		cs, err := s.hot.claim(ctx, some, now, until)
-		if err != nil {
+		cs, err := s.claim(ctx, some, now, until)
+		if err != nil { // the leases run out by themselves
 			return ds, fmt.Errorf("claim: %w", err)
 		}
 		more, err := s.load(ctx, cs, until)
@@ -145,7 +155,7 @@ func (s *Store) load(ctx context.Context, cs []claimed, until hark.Time) ([]*har
 		}
 		ds = append(ds, &hark.Delivery{
 			ID: c.id, SubscriptionID: c.subscription, SubscriptionVersion: c.version,
-			Event: e, Attempt: c.attempts + 1, ScheduleStart: c.start, Test: c.test, LeasedUntil: until,
+			Event: e, Attempt: c.attempts + 1, ScheduleStart: c.start, Test: c.test, LeasedUntil: until, StartAt: c.startAt,
 		})
 	}
 	return ds, nil
@@ -159,8 +169,9 @@ func (s *Store) discardLost(ctx context.Context, id hark.ID) error {
 	return err
 }
 
-// Record stores the outcomes of attempts in one transaction. An attempt whose
-// lease was lost is dropped: another worker's counts.
+// Record stores the outcomes of attempts in one transaction, and in another what
+// they mean for their subscriptions. An attempt whose lease was lost is dropped:
+// another worker's counts.
 func (s *Store) Record(ctx context.Context, attempts []*hark.Attempt) error {
 	disabled := map[hark.ID]bool{}
 	for _, a := range attempts {
@@ -168,12 +179,16 @@ func (s *Store) Record(ctx context.Context, attempts []*hark.Attempt) error {
 			continue
 		}
 		disabled[a.Delivery.SubscriptionID] = true
-		if err := s.disable(ctx, a); err != nil {
+		if err := s.disable(ctx, a.Delivery.SubscriptionID, a.Error, ofHark(a)); err != nil {
 			return fmt.Errorf("disable the subscription: %w", err)
 		}
 	}
-	if err := s.hot.record(ctx, attempts, hark.Now()); err != nil {
+	now := hark.Now()
+	if err := s.hot.record(ctx, attempts, now); err != nil {
 		return fmt.Errorf("record attempts: %w", err)
+	}
+	if err := s.judge(ctx, attempts, now); err != nil {
+		return fmt.Errorf("judge the subscriptions: %w", err)
 	}
 	return nil
 }
@@ -184,13 +199,4 @@ func (s *Store) Release(ctx context.Context, ds []*hark.Delivery) error {
 		return fmt.Errorf("release leases: %w", err)
 	}
 	return nil
-}
-
-// lastOutcomes tells for each subscription whether its last attempt failed.
-func lastOutcomes(attempts []*hark.Attempt) map[hark.ID]bool {
-	failed := map[hark.ID]bool{}
-	for _, a := range attempts {
-		failed[a.Delivery.SubscriptionID] = a.Status != hark.Succeeded
-	}
-	return failed
 }

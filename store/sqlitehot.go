@@ -21,17 +21,18 @@ const (
 	sqliteDefinitions = "SELECT value FROM revisions WHERE id = 'definitions'"
 	sqliteAdvance     = "UPDATE event_logs SET last_sequence = ? WHERE id = ?"
 
-	// Of a subscription that is not active, nothing is due but tests; see TestDue.
+	// Of a subscription that is not active, or whose circuit is open, nothing is
+	// due but tests, see TestDue; and what probes an open circuit.
 	sqliteClaim = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = ?1 WHERE id IN (
 		SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = ?2
-		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = ?2) THEN ?3 ELSE 1 END
+		AND next_attempt_at <= CASE WHEN (SELECT active AND (opened_at = 0 OR ?5) FROM event_subscriptions WHERE id = ?2) THEN ?3 ELSE 1 END
 		ORDER BY next_attempt_at, sequence LIMIT ?4) ` + claimReturns
 	// The head of the line is the oldest delivery without an outcome; while it
 	// waits for its next attempt or is under way, so do all behind it.
 	sqliteClaimHead = `UPDATE deliveries SET status = 'IN_PROGRESS', leased_until = ?1 WHERE id = (
 		SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD', 'IN_PROGRESS') AND subscription_id = ?2 ORDER BY sequence LIMIT 1)
 		AND status IN ('PENDING', 'HELD')
-		AND next_attempt_at <= CASE WHEN (SELECT active FROM event_subscriptions WHERE id = ?2) THEN ?3 ELSE 1 END ` + claimReturns
+		AND next_attempt_at <= CASE WHEN (SELECT active AND (opened_at = 0 OR ?4) FROM event_subscriptions WHERE id = ?2) THEN ?3 ELSE 1 END ` + claimReturns
 	claimReturns = `RETURNING id, subscription_id, event_id, attempt_count, schedule_start, test, next_attempt_at, sequence,
 		coalesce((SELECT s.version FROM event_subscriptions s WHERE s.id = subscription_id), 0)`
 	sqliteExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE status = 'IN_PROGRESS' AND leased_until < ?"
@@ -43,8 +44,7 @@ const (
 		attempt_count = o.column3, next_attempt_at = o.column4, leased_until = 0, last_error = o.column5, updated_at = o.column6
 		FROM (VALUES `
 	sqliteRecorded = `) o WHERE id = o.column1 AND +status = 'IN_PROGRESS' AND +leased_until = o.column7 RETURNING id`
-	sqliteFailing  = "UPDATE event_subscriptions SET failing_since = ? WHERE id = ? AND failing_since = 0"
-	sqliteHealthy  = "UPDATE event_subscriptions SET failing_since = 0 WHERE id = ? AND failing_since <> 0"
+	sqliteInsertAlarms = "INSERT INTO alarms (id, project_id, resource_type, operation_type, payload, occurred_at) VALUES "
 )
 
 // How many fields the statements of many rows set for each.
@@ -52,6 +52,7 @@ const (
 	deliveryFields = 11
 	attemptFields  = 8
 	outcomeFields  = 7
+	alarmFields    = 6
 )
 
 // insertSizes are how many rows one INSERT carries, largest first. Fewer rows
@@ -75,11 +76,11 @@ func (h *sqliteHot) prepare(ctx context.Context) (map[string]*sql.Stmt, error) {
 	}
 	queries := []string{
 		sqliteLog, sqliteDefinitions, sqliteAdvance, sqliteClaim, sqliteClaimHead,
-		sqliteExpire, sqliteRelease, sqliteFailing, sqliteHealthy,
+		sqliteExpire, sqliteRelease,
 	}
 	for _, n := range insertSizes {
 		queries = append(queries, sqliteInsertEvents+rows(n, eventFields), sqliteInsertDeliveries+rows(n, deliveryFields),
-			sqliteInsertAttempts+rows(n, attemptFields), sqliteRecord+rows(n, outcomeFields)+sqliteRecorded)
+			sqliteInsertAttempts+rows(n, attemptFields), sqliteRecord+rows(n, outcomeFields)+sqliteRecorded, sqliteInsertAlarms+rows(n, alarmFields))
 	}
 	statements := make(map[string]*sql.Stmt, len(queries))
 	for _, q := range queries {
@@ -235,12 +236,12 @@ func (h *sqliteHot) expire(ctx context.Context, now hark.Time) error {
 	return h.in(ctx, func(tx *sqliteTx) error { return tx.exec(ctx, sqliteExpire, int64(now)) })
 }
 
-func (h *sqliteHot) claim(ctx context.Context, wants []hark.Want, now, until hark.Time) (cs []claimed, err error) {
+func (h *sqliteHot) claim(ctx context.Context, wants []want, now, until hark.Time) (cs []claimed, err error) {
 	err = h.in(ctx, func(tx *sqliteTx) error {
 		for _, w := range wants {
-			query, args := sqliteClaim, []any{int64(until), w.Subscription[:], int64(now), w.N}
+			query, args := sqliteClaim, []any{int64(until), w.Subscription[:], int64(now), w.N, w.probe}
 			if w.Ordered {
-				query, args = sqliteClaimHead, args[:3]
+				query, args = sqliteClaimHead, []any{int64(until), w.Subscription[:], int64(now), w.probe}
 			}
 			rows, err := tx.StmtContext(ctx, tx.statements[query]).QueryContext(ctx, args...)
 			if err != nil {
@@ -285,16 +286,11 @@ func (h *sqliteHot) record(ctx context.Context, outcomes []*hark.Attempt, now ha
 		if err := tx.insertAttempts(ctx, kept); err != nil {
 			return err
 		}
-		for id, failed := range lastOutcomes(outcomes) {
-			query, args := sqliteHealthy, []any{id[:]}
-			if failed {
-				query, args = sqliteFailing, []any{int64(now), id[:]}
-			}
-			if err := tx.exec(ctx, query, args...); err != nil {
-				return err
-			}
-		}
-		return nil
+		dead := deaths(kept, now)
+		return tx.insert(ctx, sqliteInsertAlarms, alarmFields, len(dead), func(args []any, i int) []any {
+			a := &dead[i]
+			return append(args, a.id[:], a.project[:], a.resource, a.operation, []byte(a.payload), int64(a.at))
+		})
 	})
 }
 

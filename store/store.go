@@ -37,7 +37,7 @@ type hot interface {
 	// takes their counter rows until its end.
 	begin(ctx context.Context, projects []hark.ID) (appendTx, *locked, error)
 	expire(ctx context.Context, now hark.Time) error
-	claim(ctx context.Context, wants []hark.Want, now, until hark.Time) ([]claimed, error)
+	claim(ctx context.Context, wants []want, now, until hark.Time) ([]claimed, error)
 	record(ctx context.Context, outcomes []*hark.Attempt, now hark.Time) error
 	release(ctx context.Context, ds []*hark.Delivery) error
 }

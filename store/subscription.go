@@ -128,20 +128,3 @@ func (s *Store) OpenCredentials(subscription hark.ID, sealed []byte) (*hark.Cred
 		Token: hark.Secret(c.Token), HeaderName: c.HeaderName, Key: hark.Secret(c.Key),
 	}, nil
 }
-
-// disable ends a subscription whose subscriber refused for good. What waits is
-// held: enabling it again is resuming it.
-func (s *Store) disable(ctx context.Context, a *hark.Attempt) error {
-	id := a.Delivery.SubscriptionID
-	return s.Tx(ctx, func(tx *ent.Tx) error {
-		if err := RaiseVersion(ctx, tx, a.Delivery.Event.ProjectID); err != nil {
-			return err
-		}
-		n, err := tx.EventSubscription.Update().Where(eventsubscription.ID(id), eventsubscription.DisabledAt(0)).
-			SetActive(false).SetDisabledAt(hark.Now()).SetDisabledReason(a.Error).AddVersion(1).Save(ctx)
-		if err != nil || n == 0 { // no row: disabled already
-			return err
-		}
-		return Hold(ctx, tx, id)
-	})
-}

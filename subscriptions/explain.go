@@ -99,6 +99,8 @@ func explainDelivery(row *ent.EventSubscription, d *ent.Delivery) *Explanation {
 		x.Outcome, x.Detail = WasDisabled, "The event matched; its delivery is held, since the subscription is disabled: "+row.DisabledReason+"."
 	case d.Status == hark.Held:
 		x.Outcome, x.Detail = WasPaused, "The event matched; its delivery is held, since the subscription is paused."
+	case d.Status == hark.Pending && row.Active && row.OpenedAt != 0:
+		x.Outcome, x.Detail = CircuitOpen, fmt.Sprintf("The event matched; its delivery waits, since the subscription's circuit is open after %d failures in a row. It is probed next at %s.", row.Failures, row.ProbeAt)
 	default:
 		x.Outcome, x.Detail = Matched, fmt.Sprintf("The event matched; its delivery is %s after %d attempts.", d.Status, d.AttemptCount)
 	}

@@ -112,6 +112,8 @@ func Health(row *ent.EventSubscription) hark.SubscriptionHealth {
 		return hark.Disabled
 	case !row.Active:
 		return hark.Paused
+	case row.OpenedAt != 0:
+		return hark.Open
 	case row.FailingSince != 0:
 		return hark.Failing
 	}
@@ -126,9 +128,11 @@ func healthIs(h hark.SubscriptionHealth) []predicate.EventSubscription {
 	case hark.Paused:
 		return []predicate.EventSubscription{eventsubscription.DisabledAt(0), eventsubscription.Active(false)}
 	case hark.Failing:
-		return []predicate.EventSubscription{eventsubscription.Active(true), eventsubscription.FailingSinceNEQ(0)}
+		return []predicate.EventSubscription{eventsubscription.Active(true), eventsubscription.OpenedAt(0), eventsubscription.FailingSinceNEQ(0)}
+	case hark.Open:
+		return []predicate.EventSubscription{eventsubscription.Active(true), eventsubscription.OpenedAtNEQ(0)}
 	case hark.Healthy:
-		return []predicate.EventSubscription{eventsubscription.Active(true), eventsubscription.FailingSince(0)}
+		return []predicate.EventSubscription{eventsubscription.Active(true), eventsubscription.OpenedAt(0), eventsubscription.FailingSince(0)}
 	}
-	return []predicate.EventSubscription{eventsubscription.ID(hark.ID{})} // no circuit is ever open yet
+	return []predicate.EventSubscription{eventsubscription.ID(hark.ID{})} // there is no such health
 }

@@ -34,6 +34,9 @@ type requester interface {
 	Request(s *hark.Subscription, d *hark.Delivery) (*http.Request, error)
 }
 
+// blanked stands where a secret would.
+const blanked = "[redacted]"
+
 // maxSample is how many events a preview may look at.
 const maxSample = 1000
 
@@ -123,6 +126,11 @@ func (s *Service) previewRequest(ctx context.Context, o *order, e *hark.Event) (
 	}
 	set(&sub.Method, o.RequestMethod)
 	set(&sub.SOAPVersion, o.SoapVersion)
+	sub.Credentials = hark.Credentials{ // what a body may repeat of them, blanked
+		Type: o.credentials.Type, Username: o.credentials.Username, Password: blanked,
+		ClientID: o.credentials.ClientID, ClientSecret: blanked, Token: blanked, HeaderName: o.credentials.HeaderName, Key: blanked,
+	}
+	set(&sub.SOAPVersion, o.SoapVersion)
 	if o.credentials.Type == hark.Basic { // which SOAP has in its body
 		sub.Credentials = hark.Credentials{Type: hark.Basic, Username: o.credentials.Username, Password: "[redacted]"}
 	}
@@ -139,11 +147,11 @@ func (s *Service) previewRequest(ctx context.Context, o *order, e *hark.Event) (
 	if o.credentials.Type == hark.APIKey {
 		credential = o.credentials.HeaderName
 	}
-	out.Headers = append(out.Headers, &PreviewHeader{Name: credential, Value: "[redacted]"})
+	out.Headers = append(out.Headers, &PreviewHeader{Name: credential, Value: blanked})
 	for name, values := range req.Header {
 		value := strings.Join(values, ", ")
 		if strings.EqualFold(name, "webhook-signature") {
-			value = "[redacted]"
+			value = blanked
 		}
 		out.Headers = append(out.Headers, &PreviewHeader{Name: name, Value: value})
 	}

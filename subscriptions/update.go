@@ -59,7 +59,8 @@ func (s *Service) write(ctx context.Context, tx *ent.Tx, o *order) error {
 		SetActive(o.Active).SetPayloadType(o.PayloadType).
 		SetConditions(notNil(o.Conditions)).SetScheduleSeconds(notNil(o.ScheduleSeconds)).SetTimeoutSeconds(o.TimeoutSeconds).
 		SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).
-		SetSignature(o.Signature).ClearEventDefinitions().AddEventDefinitionIDs(o.definitions...)
+		SetSignature(o.Signature).SetProbeAt(0). // an open circuit is probed at once: this may have mended it
+		ClearEventDefinitions().AddEventDefinitionIDs(o.definitions...)
 	// Clear and Set of one column are two assignments, which PostgreSQL refuses.
 	if o.RequestMethod != nil {
 		u.SetRequestMethod(*o.RequestMethod)
@@ -135,7 +136,7 @@ const backlogDiscarded = "backlog discarded"
 
 // unhold lets go what was held, and forgets that the subscription was disabled.
 func (s *Service) unhold(ctx context.Context, tx *ent.Tx, id hark.ID, backlog hark.Backlog) error {
-	if err := tx.EventSubscription.UpdateOneID(id).SetDisabledAt(0).SetDisabledReason("").SetFailingSince(0).Exec(ctx); err != nil {
+	if err := store.ResetCircuit(ctx, tx, id); err != nil {
 		return err
 	}
 	if backlog == hark.Discard {
