@@ -2,18 +2,23 @@
 package grpc
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
+	harkv1 "github.com/hark-events/hark/proto/hark/v1"
 )
 
 var _ delivery.Driver = (*Driver)(nil)
@@ -89,4 +94,24 @@ func (dr *Driver) Deliver(ctx context.Context, s *hark.Subscription, d *hark.Del
 		}
 		return a.judge(ctx, started)
 	}
+}
+
+// Request shows the call that brings d to s as a request without credentials:
+// its metadata as headers, its message as JSON.
+func (dr *Driver) Request(s *hark.Subscription, d *hark.Delivery) (*http.Request, error) {
+	md, err := dr.sign(context.Background(), s, d)
+	if err != nil {
+		return nil, err
+	}
+	text, err := protojson.Marshal(message(d))
+	if err != nil {
+		return nil, fmt.Errorf("show the event: %w", err)
+	}
+	to := strings.TrimRight(s.Endpoint, "/") + harkv1.EventReceiver_Deliver_FullMethodName
+	req, err := http.NewRequest(http.MethodPost, to, bytes.NewReader(text))
+	if err != nil {
+		return nil, errors.New("the endpoint is no URL") // without err, which quotes it
+	}
+	req.Header = http.Header(md)
+	return req, nil
 }

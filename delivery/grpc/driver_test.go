@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -24,6 +25,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
@@ -342,5 +345,24 @@ func TestCheck(t *testing.T) {
 		if tt.field == "" && err != nil || tt.field != "" && (e == nil || e.Code != hark.BadUserInput || e.Field != tt.field) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestRequest shows what a preview has to show.
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	s := deliverytest.Subscription(hark.GRPC, "grpcs://events.test:443")
+	d := deliverytest.Delivery(s, deliverytest.Event())
+	req, err := newDriver(t, nil).Request(s, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(req.Body)
+	var shown harkv1.Event
+	if err != nil || protojson.Unmarshal(text, &shown) != nil || !proto.Equal(&shown, message(d)) {
+		t.Errorf("%s, %v", text, err)
+	}
+	if req.Method != http.MethodPost || req.URL.String() != "grpcs://events.test:443/hark.v1.EventReceiver/Deliver" || strings.Join(req.Header["webhook-id"], "") != d.ID.String() {
+		t.Errorf("%s %s %v", req.Method, req.URL, req.Header)
 	}
 }

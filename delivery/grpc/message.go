@@ -11,14 +11,18 @@ import (
 	harkv1 "github.com/hark-events/hark/proto/hark/v1"
 )
 
-// encode gives d as a hark.v1.Event.
+// encode gives the bytes of a message.
 func encode(d *hark.Delivery) ([]byte, error) {
-	e := d.Event
-	payload := []byte(e.Payload)
-	if len(payload) == 0 {
-		payload = []byte("null")
+	b, err := proto.Marshal(message(d))
+	if err != nil {
+		return nil, fmt.Errorf("encode the event: %w", err)
 	}
-	b, err := proto.Marshal(&harkv1.Event{
+	return b, nil
+}
+
+func message(d *hark.Delivery) *harkv1.Event {
+	e := d.Event
+	return &harkv1.Event{
 		Id:            e.ID.String(),
 		DeliveryId:    d.ID.String(),
 		Attempt:       int32(d.Attempt), //nolint:gosec // a schedule has a few attempts
@@ -34,12 +38,15 @@ func encode(d *hark.Delivery) ([]byte, error) {
 		Actor:         e.Actor,
 		OccurredAt:    timestamp(e.OccurredAt),
 		PublishedAt:   timestamp(e.PublishedAt),
-		Payload:       payload,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode the event: %w", err)
+		Payload:       payload(e),
 	}
-	return b, nil
+}
+
+func payload(e *hark.Event) []byte {
+	if len(e.Payload) == 0 {
+		return []byte("null")
+	}
+	return e.Payload
 }
 
 func timestamp(t hark.Time) *timestamppb.Timestamp {

@@ -41,11 +41,7 @@ func printable(s string) bool {
 // not the bytes in which it came.
 func (dr *Driver) sign(ctx context.Context, s *hark.Subscription, d *hark.Delivery) (metadata.MD, error) {
 	id, now := d.ID.String(), time.Now().Unix()
-	payload := []byte(d.Event.Payload)
-	if len(payload) == 0 {
-		payload = []byte("null")
-	}
-	signature, err := dr.signer.Sign(s, id, now, payload)
+	signature, err := dr.signer.Sign(s, id, now, payload(d.Event))
 	if err != nil {
 		return nil, err
 	}

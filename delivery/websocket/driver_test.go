@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -176,10 +177,12 @@ func TestRefusedUpgrade(t *testing.T) {
 			w.Header().Set("Retry-After", "7")
 			http.Error(w, "full", http.StatusServiceUnavailable)
 		}, 503, "answered 503", false, 7 * time.Second},
-		"404":      {http.NotFound, 404, "answered 404", false, 0},
-		"410":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, 410, "answered 410", true, 0},
-		"200":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }, 200, "answered 200 and did not upgrade to WebSocket", false, 0},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.test/x?y", http.StatusFound) }, 302, "answered 302: redirect to https://elsewhere.test not followed", false, 0},
+		"404": {http.NotFound, 404, "answered 404", false, 0},
+		"410": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, 410, "answered 410", true, 0},
+		"200": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }, 200, "answered 200 and did not upgrade to WebSocket", false, 0},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.test/x?y", http.StatusFound)
+		}, 302, "answered 302: redirect to https://elsewhere.test not followed", false, 0},
 		"no hark.v1": {func(w http.ResponseWriter, r *http.Request) {
 			ws, err := websocket.Accept(w, r, nil)
 			if err != nil {
@@ -518,5 +521,23 @@ func TestCheck(t *testing.T) {
 		if tt.field == "" && err != nil || tt.field != "" && (e == nil || e.Code != hark.BadUserInput || e.Field != tt.field) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestRequest shows what a preview has to show.
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	s := subscription("wss://events.test/x")
+	d := deliverytest.Delivery(s, deliverytest.Event())
+	req, err := newDriver(t, &http.Transport{}, nil, nil).Request(s, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(req.Body)
+	if err != nil || string(text) != string(delivery.AppendJSON(nil, d)) {
+		t.Errorf("%s, %v", text, err)
+	}
+	if req.Method != http.MethodGet || req.URL.String() != "wss://events.test/x" || len(req.Header["webhook-signature"]) != 1 {
+		t.Errorf("%s %s %v", req.Method, req.URL, req.Header)
 	}
 }

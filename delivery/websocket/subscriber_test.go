@@ -91,7 +91,9 @@ func (p *peer) next() string {
 	return m.DeliveryID
 }
 
-func (p *peer) say(text string) { _ = p.ws.Write(context.Background(), websocket.MessageText, []byte(text)) }
+func (p *peer) say(text string) {
+	_ = p.ws.Write(context.Background(), websocket.MessageText, []byte(text))
+}
 
 func (p *peer) ack(id string) { p.say(`{"ack":"` + id + `"}`) }
 
