@@ -21,6 +21,8 @@ import (
 type Config struct {
 	TokenTTL time.Duration // of access tokens from universal auth; default 2h
 	Issuer   Issuer        // whose JWTs are taken beside hark's own tokens; nil: nobody's
+
+	AuditRetention time.Duration // of the audit log; default 90 days
 }
 
 // An Issuer knows the JWTs of an identity provider. *oidc.Issuer is one.
@@ -43,18 +45,22 @@ type Access struct {
 	conf   Config
 	fields map[string]hark.Action
 
-	cache   *cache
-	sets    *sets
-	loads   singleflight.Group
-	watches watches
-	used    used
-	orphans chan struct{} // a project was deleted: its rows are to be swept
+	refusals refusals
+	cache    *cache
+	sets     *sets
+	loads    singleflight.Group
+	watches  watches
+	used     used
+	orphans  chan struct{} // a project was deleted: its rows are to be swept
 }
 
 // New makes an Access on a migrated database. It starts nothing; see Run.
 func New(s *store.Store, log *slog.Logger, c Config) *Access {
 	if c.TokenTTL <= 0 {
 		c.TokenTTL = 2 * time.Hour
+	}
+	if c.AuditRetention <= 0 {
+		c.AuditRetention = 90 * 24 * time.Hour
 	}
 	return &Access{
 		store: s, log: log, conf: c, fields: Fields(),
@@ -81,6 +87,7 @@ func (a *Access) Run(ctx context.Context) error {
 	}{
 		{"follow changes of access", pollEvery, nil, a.poll},
 		{"record the use of tokens", flushEvery, nil, a.flushUsed},
+		{"record refusals", flushEvery, nil, a.flushRefusals},
 		{"clear away", tidyEvery, a.orphans, a.tidy},
 	} {
 		g.Go(func() error {
@@ -104,8 +111,8 @@ func (a *Access) Run(ctx context.Context) error {
 	err := g.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if err := a.flushUsed(last); err != nil {
-		a.log.Error("access: record the use of tokens", "err", err)
+	if err := errors.Join(a.flushUsed(last), a.flushRefusals(last)); err != nil {
+		a.log.Error("access: record what was noted", "err", err)
 	}
 	return err
 }
@@ -167,6 +174,9 @@ func classify(err error) error {
 func (a *Access) tidy(ctx context.Context) error {
 	if err := a.deleteExpired(ctx); err != nil {
 		return fmt.Errorf("expired tokens: %w", err)
+	}
+	if err := a.deleteOldAudit(ctx); err != nil {
+		return fmt.Errorf("old audit entries: %w", err)
 	}
 	if err := a.sweep(ctx); err != nil {
 		return fmt.Errorf("deleted projects: %w", err)

@@ -146,7 +146,7 @@ func TestUniversalAuth(t *testing.T) {
 	testkit.Stores(t, func(t *testing.T, st *store.Store) {
 		a, admin := start(t, st)
 		owner := must2(t, func() (hark.ID, error) { row, err := a.CreateIdentity(admin, "ci"); return row.ID, err })
-		secret := must[access.Credential](t)(a.CreateClientSecret(admin, owner, nil))
+		secret := must[access.Credential](t)(a.CreateClientSecret(admin, owner, access.ClientSecretInput{}))
 		token := must[access.Token](t)(a.Login(t.Context(), secret.ID.String(), secret.Secret.Reveal()))
 		if token.ExpiresIn != 7200 || token.MaxTTL != 7200 || !strings.HasPrefix(token.AccessToken.Reveal(), "hark_") {
 			t.Errorf("%+v", token)

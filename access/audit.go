@@ -13,18 +13,20 @@ import (
 	"github.com/hark-events/hark/internal/page"
 )
 
-// A change is the detail of an audit entry about what was there before.
-type change struct {
+// A Change is the detail of an audit entry about what was there before.
+type Change struct {
 	Before any `json:"before"`
 	After  any `json:"after"`
 }
 
-// Audit records, in the transaction of a change, who made it: the caller, or
-// the system where there is none. The action is the mutation's name, target the
+// Audit records, in the transaction of a change, who made it, and from where:
+// the caller, or the system where there is none. The action is the mutation's name, target the
 // id of what changed, project nil for what belongs to none, and detail anything
 // that marshals to JSON without a secret, or nil.
 func Audit(ctx context.Context, tx *ent.Tx, action, target string, project *hark.ID, detail any) error {
-	create := tx.AuditEntry.Create().SetAction(action).SetTarget(target).SetNillableProjectID(project)
+	origin := hark.OriginFrom(ctx)
+	create := tx.AuditEntry.Create().SetAction(action).SetTarget(target).SetNillableProjectID(project).
+		SetAddress(origin.Address).SetUserAgent(origin.UserAgent)
 	if v, err := hark.ViewerFrom(ctx); err == nil && !v.IdentityID.IsZero() {
 		create.SetActorID(v.IdentityID)
 	}
@@ -82,3 +84,28 @@ func (a *Access) AuditLog(ctx context.Context, project *hark.ID, first *int, aft
 
 // descending orders by id, newest first.
 func descending() sql.OrderTermOption { return sql.OrderDesc() }
+
+// deleteOldAudit forgets entries that are older than AuditRetention. Ids are in
+// the order of time, so the oldest come first.
+func (a *Access) deleteOldAudit(ctx context.Context) error {
+	cutoff := hark.Now().Add(-a.conf.AuditRetention)
+	for {
+		rows, err := a.store.Ent().AuditEntry.Query().Order(auditentry.ByID()).Limit(sweepBatch).
+			Select(auditentry.FieldID, auditentry.FieldAt).All(ctx)
+		if err != nil {
+			return err
+		}
+		var ids []hark.ID
+		for _, row := range rows {
+			if row.At < cutoff {
+				ids = append(ids, row.ID)
+			}
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		if _, err := a.store.Ent().AuditEntry.Delete().Where(auditentry.IDIn(ids...)).Exec(ctx); err != nil {
+			return err
+		}
+	}
+}

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
@@ -18,23 +19,59 @@ type Credential struct {
 	ExpiresAt hark.Time   // zero: never
 }
 
+// ClientSecretInput says what a client secret is good for.
+type ClientSecretInput struct {
+	TTLSeconds   *int     // 1 to 315,360,000; nil: no end
+	MaxUses      *int     // how many logins, 1 to 1,000,000,000; nil: any number
+	TrustedCIDRs []string // where logins may come from, at most 50; none: from everywhere
+}
+
+// maxTrusted is how many CIDRs a client secret has at most.
+const maxTrusted = 50
+
+func (in *ClientSecretInput) check() error {
+	if in.MaxUses != nil && (*in.MaxUses < 1 || *in.MaxUses > 1_000_000_000) {
+		return hark.BadInput("maxUses", "maxUses is between 1 and 1,000,000,000, or left out for any number")
+	}
+	if len(in.TrustedCIDRs) > maxTrusted {
+		return hark.BadInput("trustedCidrs", "a client secret has at most %d CIDRs", maxTrusted)
+	}
+	for i, s := range in.TrustedCIDRs {
+		if p, err := netip.ParsePrefix(s); err != nil || p != p.Masked() || p.Addr().Is4In6() {
+			return hark.BadInput(fmt.Sprintf("trustedCidrs.%d", i), "a CIDR is an address and a length, such as 10.0.0.0/8 or 2001:db8::/32")
+		}
+	}
+	return nil
+}
+
 // CreateClientSecret makes a secret for universal auth; earlier ones go on
 // working. It needs MANAGE_ACCESS in all projects and all that the identity
-// may do, else FORBIDDEN. BAD_USER_INPUT for "ttlSeconds", which is between 1
-// and 315,360,000, or nil for no end.
-func (a *Access) CreateClientSecret(ctx context.Context, owner hark.ID, ttlSeconds *int) (Credential, error) {
-	return a.createCredential(ctx, owner, ttlSeconds, func(tx *ent.Tx, hash []byte, expires hark.Time) (hark.ID, error) {
-		err := tx.ClientSecret.Create().SetIdentityID(owner).SetHash(hash).SetExpiresAt(expires).Exec(ctx)
-		if err != nil {
+// may do, else FORBIDDEN. BAD_USER_INPUT for "ttlSeconds", "maxUses" and
+// "trustedCidrs.N".
+func (a *Access) CreateClientSecret(ctx context.Context, owner hark.ID, in ClientSecretInput) (Credential, error) {
+	return a.createCredential(ctx, owner, in.TTLSeconds, in.check, func(tx *ent.Tx, hash []byte, expires hark.Time) (hark.ID, error) {
+		create := tx.ClientSecret.Create().SetIdentityID(owner).SetHash(hash).SetExpiresAt(expires).SetTrustedCidrs(in.TrustedCIDRs)
+		detail := map[string]any{"expiresAt": orNone(expires), "maxUses": in.MaxUses, "trustedCidrs": in.TrustedCIDRs}
+		if in.MaxUses != nil {
+			create.SetMaxUses(*in.MaxUses)
+		}
+		if err := create.Exec(ctx); err != nil {
 			return hark.ID{}, fmt.Errorf("create client secret: %w", err)
 		}
-		return owner, Audit(ctx, tx, "createClientSecret", owner.String(), nil, expiryDetail(expires))
+		return owner, Audit(ctx, tx, "createClientSecret", owner.String(), nil, detail)
 	})
+}
+
+func orNone(t hark.Time) *hark.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // CreateAccessToken makes an access token, on the terms of CreateClientSecret.
 func (a *Access) CreateAccessToken(ctx context.Context, owner hark.ID, ttlSeconds *int) (Credential, error) {
-	return a.createCredential(ctx, owner, ttlSeconds, func(tx *ent.Tx, hash []byte, expires hark.Time) (hark.ID, error) {
+	return a.createCredential(ctx, owner, ttlSeconds, nil, func(tx *ent.Tx, hash []byte, expires hark.Time) (hark.ID, error) {
 		row, err := tx.AccessToken.Create().SetIdentityID(owner).SetHash(hash).SetExpiresAt(expires).Save(ctx)
 		if err != nil {
 			return hark.ID{}, fmt.Errorf("create access token: %w", err)
@@ -43,7 +80,7 @@ func (a *Access) CreateAccessToken(ctx context.Context, owner hark.ID, ttlSecond
 	})
 }
 
-func (a *Access) createCredential(ctx context.Context, owner hark.ID, ttlSeconds *int,
+func (a *Access) createCredential(ctx context.Context, owner hark.ID, ttlSeconds *int, check func() error,
 	create func(tx *ent.Tx, hash []byte, expires hark.Time) (hark.ID, error),
 ) (Credential, error) {
 	v, err := a.manage(ctx, nil)
@@ -53,6 +90,11 @@ func (a *Access) createCredential(ctx context.Context, owner hark.ID, ttlSeconds
 	expires, err := expiryOf(ttlSeconds)
 	if err != nil {
 		return Credential{}, err
+	}
+	if check != nil {
+		if err := check(); err != nil {
+			return Credential{}, err
+		}
 	}
 	c := Credential{Secret: newSecret(), ExpiresAt: expires}
 	err = a.change(ctx, func(tx *ent.Tx) error { // in turn with grants, which decide whether v may

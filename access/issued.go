@@ -76,7 +76,7 @@ func (a *Access) meet(ctx context.Context, claims *oidc.Claims, id hark.ID) erro
 			if err := tx.Identity.UpdateOneID(id).SetIssuedRoles(claims.Roles).SetIssuedUntil(claims.ExpiresAt).Exec(ctx); err != nil {
 				return fmt.Errorf("update identity: %w", err)
 			}
-			return Audit(ctx, tx, "updateIdentity", id.String(), nil, change{
+			return Audit(ctx, tx, "updateIdentity", id.String(), nil, Change{
 				Before: map[string]any{"issuedRoles": row.IssuedRoles}, After: map[string]any{"issuedRoles": claims.Roles},
 			})
 		}

@@ -134,7 +134,8 @@ func (a *Access) UpdateRole(ctx context.Context, id hark.ID, in RoleInput) (row 
 		if err != nil {
 			return roleError("update", err)
 		}
-		return Audit(ctx, tx, "updateRole", id.String(), old.ProjectID, in.detail())
+		return Audit(ctx, tx, "updateRole", id.String(), old.ProjectID,
+			Change{Before: (&RoleInput{Name: old.Name, Rules: old.Rules}).detail(), After: in.detail()})
 	})
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func (a *Access) DeleteRole(ctx context.Context, id hark.ID) error {
 		if err := tx.Role.DeleteOneID(id).Exec(ctx); err != nil {
 			return fmt.Errorf("delete role: %w", err)
 		}
-		return Audit(ctx, tx, "deleteRole", id.String(), old.ProjectID, map[string]string{"name": old.Name})
+		return Audit(ctx, tx, "deleteRole", id.String(), old.ProjectID, (&RoleInput{Name: old.Name, Rules: old.Rules}).detail())
 	})
 }
 

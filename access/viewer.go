@@ -22,13 +22,22 @@ func (a *Access) Actor(ctx context.Context, id hark.ID) (*ent.Identity, error) {
 }
 
 // Permissions lists what a viewer may do in a project or, without one, in at
-// least one project, in the order of the schema.
-func (a *Access) Permissions(v *hark.Viewer, project *hark.ID) []hark.Action {
+// least one project, in the order of the schema. NOT_FOUND for a project that
+// the viewer may not see.
+func (a *Access) Permissions(ctx context.Context, v *hark.Viewer, project *hark.ID) ([]hark.Action, error) {
+	if project != nil {
+		if a.Rules(v, *project).Empty() {
+			return nil, noProject()
+		}
+		if _, err := a.ProjectID(ctx, project.String()); err != nil {
+			return nil, err
+		}
+	}
 	may := []hark.Action{}
 	for _, action := range hark.Actions() {
 		if project != nil && a.Rules(v, *project).Can(action) || project == nil && a.somewhere(v, action) {
 			may = append(may, action)
 		}
 	}
-	return may
+	return may, nil
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"strings"
@@ -95,12 +96,13 @@ func (d *Definitions) Create(ctx context.Context, in EventDefinitionInput) (*ent
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	return d.change(ctx, in, func(tx *ent.Tx) (*ent.EventDefinition, error) {
+	return d.change(ctx, "createEventDefinition", in, func(tx *ent.Tx) (old, def *ent.EventDefinition, err error) {
 		now := hark.Now()
-		return tx.EventDefinition.Create().SetCreatedAt(now).SetUpdatedAt(now).
+		def, err = tx.EventDefinition.Create().SetCreatedAt(now).SetUpdatedAt(now).
 			SetSourceService(in.SourceService).SetResourceType(in.ResourceType).SetOperationType(in.OperationType).
 			SetNillableEventType(in.EventType).SetNillableDescription(in.Description).
 			SetPayloadSchema(nullToNone(in.PayloadSchema)).Save(ctx)
+		return nil, def, err
 	})
 }
 
@@ -112,7 +114,10 @@ func (d *Definitions) Update(ctx context.Context, id hark.ID, in EventDefinition
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	return d.change(ctx, in, func(tx *ent.Tx) (*ent.EventDefinition, error) {
+	return d.change(ctx, "updateEventDefinition", in, func(tx *ent.Tx) (old, def *ent.EventDefinition, err error) {
+		if old, err = tx.EventDefinition.Get(ctx, id); err != nil {
+			return nil, nil, err
+		}
 		u := tx.EventDefinition.UpdateOneID(id).Where(eventdefinition.DeletedAt(0)).
 			SetSourceService(in.SourceService).SetResourceType(in.ResourceType).SetOperationType(in.OperationType).
 			SetPayloadSchema(nullToNone(in.PayloadSchema))
@@ -127,7 +132,8 @@ func (d *Definitions) Update(ctx context.Context, id hark.ID, in EventDefinition
 		} else {
 			u.ClearDescription()
 		}
-		return u.Save(ctx)
+		def, err = u.Save(ctx)
+		return old, def, err
 	})
 }
 
@@ -137,31 +143,37 @@ func (d *Definitions) Delete(ctx context.Context, id hark.ID) error {
 	if err := d.authority.RequireGlobal(ctx, hark.ManageEventDefinitions); err != nil {
 		return err
 	}
-	_, err := d.change(ctx, EventDefinitionInput{}, func(tx *ent.Tx) (*ent.EventDefinition, error) {
+	_, err := d.change(ctx, "deleteEventDefinition", EventDefinitionInput{}, func(tx *ent.Tx) (old, def *ent.EventDefinition, err error) {
 		// The change comes first: it waits for those that begin to refer to the
 		// definition just now, and those that come later find none.
-		def, err := tx.EventDefinition.UpdateOneID(id).Where(eventdefinition.DeletedAt(0)).SetDeletedAt(hark.Now()).Save(ctx)
+		old, err = tx.EventDefinition.UpdateOneID(id).Where(eventdefinition.DeletedAt(0)).SetDeletedAt(hark.Now()).Save(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		n, err := tx.EventSubscription.Query().Where(eventsubscription.HasEventDefinitionsWith(eventdefinition.ID(id))).Count(ctx)
 		if err == nil && n > 0 {
 			err = hark.Errorf(hark.Conflict, "%d subscriptions refer to the event definition: change or delete them first", n)
 		}
-		return def, err
+		return old, nil, err
 	})
 	return err
 }
 
-// change runs f in a transaction that raises the revision of the definitions.
+// change runs f in a transaction that raises the revision of the definitions,
+// and audits what f says was there before and is there now.
 // Raising it first makes changes of definitions wait for each other.
-func (d *Definitions) change(ctx context.Context, in EventDefinitionInput, f func(*ent.Tx) (*ent.EventDefinition, error)) (def *ent.EventDefinition, err error) {
+func (d *Definitions) change(ctx context.Context, action string, in EventDefinitionInput,
+	f func(*ent.Tx) (old, def *ent.EventDefinition, err error),
+) (def *ent.EventDefinition, err error) {
 	err = d.store.Tx(ctx, func(tx *ent.Tx) error {
 		if err := store.RaiseRevision(ctx, tx, store.Definitions); err != nil {
 			return err
 		}
-		def, err = f(tx)
-		return err
+		var old *ent.EventDefinition
+		if old, def, err = f(tx); err != nil {
+			return err
+		}
+		return d.authority.Audit(ctx, tx, action, cmp.Or(def, old).ID.String(), nil, auditedChange{audited(old), audited(def)})
 	})
 	if ent.IsNotFound(err) {
 		return nil, hark.Errorf(hark.NotFound, "no such event definition")

@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -23,6 +24,8 @@ type authority struct {
 	denied hark.Action                             // is FORBIDDEN
 	hidden hark.ID                                 // a project that is NOT_FOUND
 	allows func(a hark.Action, e *hark.Event) bool // nil: all
+
+	audited []string
 }
 
 func (a *authority) deny(action hark.Action) error {
@@ -49,6 +52,11 @@ func (a *authority) Owners(_ context.Context, _ hark.ID, owners []hark.ID) (map[
 		may[id] = func(*hark.Event) bool { return true }
 	}
 	return may, nil
+}
+
+func (a *authority) Audit(_ context.Context, _ *ent.Tx, action, _ string, _ *hark.ID, detail any) error {
+	a.audited = append(a.audited, fmt.Sprintf("%s %+v", action, detail))
+	return nil
 }
 
 func (a *authority) RequireSome(_ context.Context, action hark.Action) error { return a.deny(action) }

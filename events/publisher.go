@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/internal/batch"
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/store"
@@ -23,6 +24,9 @@ type Authority interface {
 	RequireGlobal(ctx context.Context, a hark.Action) error
 	// RequireSome returns FORBIDDEN unless the caller may do a in some project.
 	RequireSome(ctx context.Context, a hark.Action) error
+	// Audit notes in tx that the caller did something to target. The detail is
+	// nil or marshals to JSON.
+	Audit(ctx context.Context, tx *ent.Tx, action, target string, project *hark.ID, detail any) error
 	// Standing is a number that grows, within a second, whenever an answer of
 	// Owners may have changed.
 	Standing(ctx context.Context) (int64, error)

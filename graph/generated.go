@@ -65,11 +65,13 @@ type ComplexityRoot struct {
 	AuditEntry struct {
 		Action    func(childComplexity int) int
 		Actor     func(childComplexity int) int
+		Address   func(childComplexity int) int
 		At        func(childComplexity int) int
 		Detail    func(childComplexity int) int
 		ID        func(childComplexity int) int
 		ProjectID func(childComplexity int) int
 		Target    func(childComplexity int) int
+		UserAgent func(childComplexity int) int
 	}
 
 	AuditEntryConnection struct {
@@ -274,7 +276,7 @@ type ComplexityRoot struct {
 
 	Mutation struct {
 		CreateAccessToken        func(childComplexity int, identityID hark.ID, ttlSeconds *int) int
-		CreateClientSecret       func(childComplexity int, identityID hark.ID, ttlSeconds *int) int
+		CreateClientSecret       func(childComplexity int, identityID hark.ID, ttlSeconds *int, maxUses *int, trustedCidrs []string) int
 		CreateEventDefinition    func(childComplexity int, input events.EventDefinitionInput) int
 		CreateEventSubscription  func(childComplexity int, input subscriptions.CreateEventSubscriptionInput) int
 		CreateIdentity           func(childComplexity int, name string) int
@@ -436,6 +438,9 @@ type ComplexityRoot struct {
 
 type AuditEntryResolver interface {
 	Actor(ctx context.Context, obj *ent.AuditEntry) (*ent.Identity, error)
+
+	Address(ctx context.Context, obj *ent.AuditEntry) (*string, error)
+	UserAgent(ctx context.Context, obj *ent.AuditEntry) (*string, error)
 }
 type DeliveryResolver interface {
 	Event(ctx context.Context, obj *ent.Delivery) (*hark.Event, error)
@@ -496,7 +501,7 @@ type MutationResolver interface {
 	DeleteProject(ctx context.Context, id hark.ID) (hark.ID, error)
 	CreateIdentity(ctx context.Context, name string) (*ent.Identity, error)
 	DeleteIdentity(ctx context.Context, id hark.ID) (hark.ID, error)
-	CreateClientSecret(ctx context.Context, identityID hark.ID, ttlSeconds *int) (*ClientSecretPayload, error)
+	CreateClientSecret(ctx context.Context, identityID hark.ID, ttlSeconds *int, maxUses *int, trustedCidrs []string) (*ClientSecretPayload, error)
 	RevokeClientSecrets(ctx context.Context, identityID hark.ID) (int, error)
 	CreateAccessToken(ctx context.Context, identityID hark.ID, ttlSeconds *int) (*AccessTokenPayload, error)
 	RevokeAccessToken(ctx context.Context, tokenID hark.ID) (hark.ID, error)
@@ -601,6 +606,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.Actor(childComplexity), true
+	case "AuditEntry.address":
+		if e.ComplexityRoot.AuditEntry.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Address(childComplexity), true
 	case "AuditEntry.at":
 		if e.ComplexityRoot.AuditEntry.At == nil {
 			break
@@ -631,6 +642,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.Target(childComplexity), true
+	case "AuditEntry.userAgent":
+		if e.ComplexityRoot.AuditEntry.UserAgent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.UserAgent(childComplexity), true
 
 	case "AuditEntryConnection.edges":
 		if e.ComplexityRoot.AuditEntryConnection.Edges == nil {
@@ -1448,7 +1465,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CreateClientSecret(childComplexity, args["identityId"].(hark.ID), args["ttlSeconds"].(*int)), true
+		return e.ComplexityRoot.Mutation.CreateClientSecret(childComplexity, args["identityId"].(hark.ID), args["ttlSeconds"].(*int), args["maxUses"].(*int), args["trustedCidrs"].([]string)), true
 	case "Mutation.createEventDefinition":
 		if e.ComplexityRoot.Mutation.CreateEventDefinition == nil {
 			break
@@ -3283,6 +3300,10 @@ type AuditEntry {
   target: String!
   "The project it happened in; null when it concerns none alone."
   projectId: UUID
+  "The IP address that it came from; null: the system or the command line."
+  address: String
+  "What the caller's client calls itself; null where it says nothing."
+  userAgent: String
   "What changed, without secrets; null when there is no more to say."
   detail: JSON
 }
@@ -3668,6 +3689,10 @@ type Mutation {
     identityId: UUID!
     "Lifetime in seconds, at least 1; left out: it does not expire."
     ttlSeconds: Int
+    "How many logins it is good for, at least 1; left out: any number."
+    maxUses: Int
+    "CIDRs that logins may come from, such as 10.0.0.0/8, at most 50; left out: from everywhere."
+    trustedCidrs: [String!]
   ): ClientSecretPayload!
   "Revokes all client secrets of an identity (MANAGE_ACCESS) and returns how many there were; tokens got with them live on until they expire or are revoked."
   revokeClientSecrets(
@@ -3783,6 +3808,10 @@ func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field gr
 		return ec.fieldContext_AuditEntry_target(ctx, field)
 	case "projectId":
 		return ec.fieldContext_AuditEntry_projectId(ctx, field)
+	case "address":
+		return ec.fieldContext_AuditEntry_address(ctx, field)
+	case "userAgent":
+		return ec.fieldContext_AuditEntry_userAgent(ctx, field)
 	case "detail":
 		return ec.fieldContext_AuditEntry_detail(ctx, field)
 	}
@@ -4606,6 +4635,22 @@ func (ec *executionContext) field_Mutation_createClientSecret_args(ctx context.C
 		return nil, err
 	}
 	args["ttlSeconds"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "maxUses",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["maxUses"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "trustedCidrs",
+		func(ctx context.Context, v any) ([]string, error) {
+			return ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["trustedCidrs"] = arg3
 	return args, nil
 }
 
@@ -5737,6 +5782,52 @@ func (ec *executionContext) _AuditEntry_projectId(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_AuditEntry_projectId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, errors.New("field of type UUID does not have child fields"))
+}
+
+func (ec *executionContext) _AuditEntry_address(ctx context.Context, field graphql.CollectedField, obj *ent.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_address(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AuditEntry().Address(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_address(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AuditEntry_userAgent(ctx context.Context, field graphql.CollectedField, obj *ent.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_userAgent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AuditEntry().UserAgent(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_userAgent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _AuditEntry_detail(ctx context.Context, field graphql.CollectedField, obj *ent.AuditEntry) (ret graphql.Marshaler) {
@@ -9882,7 +9973,7 @@ func (ec *executionContext) _Mutation_createClientSecret(ctx context.Context, fi
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CreateClientSecret(ctx, fc.Args["identityId"].(hark.ID), fc.Args["ttlSeconds"].(*int))
+			return ec.Resolvers.Mutation().CreateClientSecret(ctx, fc.Args["identityId"].(hark.ID), fc.Args["ttlSeconds"].(*int), fc.Args["maxUses"].(*int), fc.Args["trustedCidrs"].([]string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ClientSecretPayload) graphql.Marshaler {
@@ -14970,6 +15061,82 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "address":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._AuditEntry_address(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "userAgent":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._AuditEntry_userAgent(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "detail":
 			out.Values[i] = ec._AuditEntry_detail(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {

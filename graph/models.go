@@ -248,7 +248,7 @@ type PublishEventsPayload struct {
 
 // How much a replay set in motion.
 type ReplayDeliveriesPayload struct {
-	// Deliveries that became PENDING; they start oldest first, within the subscription's bounds.
+	// Deliveries that become PENDING; they start oldest first, within the subscription's bounds.
 	Scheduled int `json:"scheduled"`
 }
 

@@ -25,8 +25,8 @@ func (r mutationResolver) DeleteIdentity(ctx context.Context, id hark.ID) (hark.
 	return id, r.Access.DeleteIdentity(ctx, id)
 }
 
-func (r mutationResolver) CreateClientSecret(ctx context.Context, identityID hark.ID, ttlSeconds *int) (*graph.ClientSecretPayload, error) {
-	c, err := r.Access.CreateClientSecret(ctx, identityID, ttlSeconds)
+func (r mutationResolver) CreateClientSecret(ctx context.Context, identityID hark.ID, ttlSeconds, maxUses *int, trustedCidrs []string) (*graph.ClientSecretPayload, error) {
+	c, err := r.Access.CreateClientSecret(ctx, identityID, access.ClientSecretInput{TTLSeconds: ttlSeconds, MaxUses: maxUses, TrustedCIDRs: trustedCidrs})
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +105,14 @@ func (r auditEntryResolver) Actor(ctx context.Context, e *ent.AuditEntry) (*ent.
 	return r.Access.Actor(ctx, *e.ActorID)
 }
 
+func (r auditEntryResolver) Address(_ context.Context, e *ent.AuditEntry) (*string, error) {
+	return orNil(e.Address), nil
+}
+
+func (r auditEntryResolver) UserAgent(_ context.Context, e *ent.AuditEntry) (*string, error) {
+	return orNil(e.UserAgent), nil
+}
+
 func (r identityResolver) Roles(ctx context.Context, i *ent.Identity) ([]*ent.RoleGrant, error) {
 	return r.Access.Grants(ctx, i.ID)
 }
@@ -128,8 +136,8 @@ func (r viewerResolver) Identity(ctx context.Context, v *hark.Viewer) (*ent.Iden
 	return r.Access.Actor(ctx, v.IdentityID)
 }
 
-func (r viewerResolver) Permissions(_ context.Context, v *hark.Viewer, projectID *hark.ID) ([]hark.Action, error) {
-	return r.Access.Permissions(v, projectID), nil
+func (r viewerResolver) Permissions(ctx context.Context, v *hark.Viewer, projectID *hark.ID) ([]hark.Action, error) {
+	return r.Access.Permissions(ctx, v, projectID)
 }
 
 func timeOrNil(t hark.Time) *hark.Time {

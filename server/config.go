@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -35,6 +36,11 @@ type Config struct {
 	JWKS       http.Handler // at /.well-known/hark/jwks.json
 	Metrics    http.Handler // at /metrics
 	Checks     []Check      // of /readyz; default none
+
+	// Refused is told of FORBIDDEN and UNAUTHENTICATED; default nobody.
+	Refused func(ctx context.Context, e *hark.Error)
+	// TrustedProxies are believed about where a request came from (X-Forwarded-For); default none.
+	TrustedProxies []netip.Prefix
 
 	// Introspection lets everyone ask for the schema; without it only callers with READ_ACCESS.
 	Introspection bool

@@ -20,8 +20,8 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 		s.open.Add(1)
 		defer s.open.Done()
 		start := time.Now()
-		record := &wire.Record{ID: hark.NewID().String()}
-		r = r.WithContext(wire.WithRecord(r.Context(), record))
+		record := &wire.Record{ID: hark.NewID().String(), Refused: s.conf.Refused}
+		r = r.WithContext(hark.WithOrigin(wire.WithRecord(r.Context(), record), s.origin(r)))
 		h := w.Header()
 		h.Set("X-Request-Id", record.ID)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -64,7 +64,7 @@ func (s *Server) logRequest(r *http.Request, w *answer, record *wire.Record, too
 	attrs := append([]slog.Attr{
 		slog.String("request", record.ID), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 		slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", took),
-		slog.String("remote", r.RemoteAddr),
+		slog.String("remote", hark.OriginFrom(r.Context()).Address), slog.String("userAgent", hark.OriginFrom(r.Context()).UserAgent),
 	}, record.Attrs()...)
 	s.conf.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }

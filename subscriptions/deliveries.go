@@ -219,7 +219,7 @@ func (s *Service) put(ctx context.Context, action string, d *ent.Delivery, f fun
 			}
 			return hark.Errorf(hark.Conflict, "the delivery is %s: it can't be changed now", now.Status)
 		}
-		return s.authority.Audit(ctx, tx, action, d.ID.String(), d.ProjectID)
+		return s.authority.Audit(ctx, tx, action, d.ID.String(), &d.ProjectID, nil)
 	})
 	if err != nil {
 		return nil, err

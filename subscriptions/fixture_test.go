@@ -101,7 +101,7 @@ func (a *authority) Permitted(ctx context.Context, action hark.Action, project h
 func (a *authority) RequireGlobal(context.Context, hark.Action) error { return nil }
 func (a *authority) RequireSome(context.Context, hark.Action) error   { return nil }
 
-func (a *authority) Audit(ctx context.Context, tx *ent.Tx, action, target string, _ hark.ID) error {
+func (a *authority) Audit(ctx context.Context, tx *ent.Tx, action, target string, _ *hark.ID, _ any) error {
 	a.mu.Lock()
 	a.audited = append(a.audited, action)
 	a.mu.Unlock()

@@ -72,7 +72,7 @@ func (s *Service) Replay(ctx context.Context, in ReplayDeliveriesInput) (schedul
 			SetStatuses(r.Statuses).SetBehind(r.Behind).Exec(ctx); err != nil {
 			return err
 		}
-		return s.authority.Audit(ctx, tx, "replayDeliveries", row.ID.String(), row.ProjectID)
+		return s.authority.Audit(ctx, tx, "replayDeliveries", row.ID.String(), &row.ProjectID, in)
 	})
 	if err != nil {
 		return 0, err

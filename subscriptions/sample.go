@@ -36,7 +36,7 @@ func (s *Service) Test(ctx context.Context, id hark.ID) (*ent.Delivery, error) {
 			SetStatus(hark.Pending).SetTest(true).SetNextAttemptAt(store.TestDue).SetCreatedAt(now).SetUpdatedAt(now).Exec(ctx); err != nil {
 			return err
 		}
-		return s.authority.Audit(ctx, tx, "testEventSubscription", id.String(), row.ProjectID)
+		return s.authority.Audit(ctx, tx, "testEventSubscription", id.String(), &row.ProjectID, nil)
 	})
 	if err != nil {
 		return nil, err

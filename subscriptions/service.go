@@ -32,8 +32,9 @@ type Authority interface {
 	// Owners says for each owner of subscriptions which events of a project it
 	// may have, now.
 	Owners(ctx context.Context, project hark.ID, owners []hark.ID) (map[hark.ID]func(*hark.Event) bool, error)
-	// Audit notes in tx that the caller did something to target.
-	Audit(ctx context.Context, tx *ent.Tx, action, target string, project hark.ID) error
+	// Audit notes in tx that the caller did something to target. The detail, nil
+	// or what marshals to JSON, has no secret.
+	Audit(ctx context.Context, tx *ent.Tx, action, target string, project *hark.ID, detail any) error
 }
 
 // Config is what a Service needs beside its rooms.
@@ -90,10 +91,18 @@ func (s *Service) change(ctx context.Context, action string, id, project hark.ID
 		if err := store.RaiseVersion(ctx, tx, project); err != nil {
 			return err
 		}
+		before, err := audit(ctx, tx, id)
+		if err != nil {
+			return err
+		}
 		if err := f(tx); err != nil {
 			return err
 		}
-		return s.authority.Audit(ctx, tx, action, id.String(), project)
+		after, err := audit(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		return s.authority.Audit(ctx, tx, action, id.String(), &project, auditedChange{before, after})
 	})
 }
 

@@ -94,8 +94,8 @@ func (a authority) Owners(ctx context.Context, project hark.ID, owners []hark.ID
 	return may, nil
 }
 
-func (a authority) Audit(ctx context.Context, tx *ent.Tx, action, target string, project hark.ID) error {
-	return access.Audit(ctx, tx, action, target, &project, nil)
+func (a authority) Audit(ctx context.Context, tx *ent.Tx, action, target string, project *hark.ID, detail any) error {
+	return access.Audit(ctx, tx, action, target, project, detail)
 }
 
 func (a authority) CheckField(ctx context.Context, field string) error {

@@ -40,6 +40,9 @@ type commands struct {
 	Token   struct {
 		Create tokenCreateCmd `cmd:"" help:"Make an identity with an access token, straight in the database; print the token."`
 	} `cmd:"" help:"Manage access tokens."`
+	Audit struct {
+		Export auditExportCmd `cmd:"" help:"Print the audit log as lines of JSON."`
+	} `cmd:"" help:"Look into the audit log."`
 	Publish publishCmd `cmd:"" help:"Publish events from a file or stdin: all of them or none."`
 	Tail    tailCmd    `cmd:"" help:"Print a project's events as they come, as lines of JSON."`
 	Listen  listenCmd  `cmd:"" help:"Receive callbacks of all four protocols on this machine; verify and print them."`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -94,23 +95,25 @@ type Server struct {
 	Log
 	Streams
 
-	Addr          string        `help:"HTTP address; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	RedisURL      string        `help:"redis:// or rediss:// URL of the Redis that carries events between nodes. Default: in-process, for a single node." placeholder:"URL"`
-	AdminToken    string        `help:"An access token with the role admin, at least 32 characters. Default: one is made at the first start and printed once." placeholder:"TOKEN"`
-	Retention     time.Duration `help:"How long events, held and finished deliveries stay; 0 keeps no event past its last delivery." default:"72h" placeholder:"DURATION"`
-	DeliveryAllow []string      `help:"CIDRs or host names that callbacks and token URLs may reach although they are private, loopback or link-local." placeholder:"CIDR"`
-	TokenTTL      time.Duration `help:"Lifetime of access tokens from universal auth." default:"2h" placeholder:"DURATION"`
-	OIDCIssuer    string        `name:"oidc-issuer" help:"Issuer whose JWTs are trusted, as its tokens name it: sub names the identity, the claim roles its roles. Default: none." placeholder:"URL"`
-	OIDCAudience  string        `name:"oidc-audience" help:"Audience that these JWTs must be for." placeholder:"TEXT"`
-	GRPCAddr      string        `name:"grpc-addr" help:"Address of gRPC ingestion; port 0 picks a free one. Default: none." placeholder:"HOST:PORT"`
-	TLSCert       string        `name:"tls-cert" help:"File with the TLS certificate and its chain, in PEM; read again when it changes. Default: no TLS." placeholder:"FILE"`
-	TLSKey        string        `name:"tls-key" help:"File with the key of the TLS certificate." placeholder:"FILE"`
-	H2C           bool          `name:"h2c" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
-	CORSOrigins   []string      `name:"cors-origins" help:"Origins of browser clients, WebSocket included. Default: the same origin." placeholder:"ORIGIN"`
-	Introspection bool          `help:"Answer introspection to everybody; --no-introspection (false) only to callers with READ_ACCESS." default:"true" negatable:""`
-	Role          []string      `help:"What this process does: api, worker or both." enum:"api,worker" default:"api,worker"`
-	Migrate       bool          `help:"Bring PostgreSQL to this version's schema first; on SQLite that is always done."`
-	DrainTimeout  time.Duration `help:"How long a SIGTERM waits for streams and attempts to end." default:"30s" placeholder:"DURATION"`
+	Addr           string         `help:"HTTP address; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	RedisURL       string         `help:"redis:// or rediss:// URL of the Redis that carries events between nodes. Default: in-process, for a single node." placeholder:"URL"`
+	AdminToken     string         `help:"An access token with the role admin, at least 32 characters. Default: one is made at the first start and printed once." placeholder:"TOKEN"`
+	Retention      time.Duration  `help:"How long events, held and finished deliveries stay; 0 keeps no event past its last delivery." default:"72h" placeholder:"DURATION"`
+	DeliveryAllow  []string       `help:"CIDRs or host names that callbacks and token URLs may reach although they are private, loopback or link-local." placeholder:"CIDR"`
+	TokenTTL       time.Duration  `help:"Lifetime of access tokens from universal auth." default:"2h" placeholder:"DURATION"`
+	OIDCIssuer     string         `name:"oidc-issuer" help:"Issuer whose JWTs are trusted, as its tokens name it: sub names the identity, the claim roles its roles. Default: none." placeholder:"URL"`
+	OIDCAudience   string         `name:"oidc-audience" help:"Audience that these JWTs must be for." placeholder:"TEXT"`
+	GRPCAddr       string         `name:"grpc-addr" help:"Address of gRPC ingestion; port 0 picks a free one. Default: none." placeholder:"HOST:PORT"`
+	TLSCert        string         `name:"tls-cert" help:"File with the TLS certificate and its chain, in PEM; read again when it changes. Default: no TLS." placeholder:"FILE"`
+	TLSKey         string         `name:"tls-key" help:"File with the key of the TLS certificate." placeholder:"FILE"`
+	H2C            bool           `name:"h2c" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
+	AuditRetention time.Duration  `help:"How long entries of the audit log stay." default:"2160h" placeholder:"DURATION"`
+	TrustedProxies []netip.Prefix `help:"CIDRs of proxies that are believed about where a request came from (X-Forwarded-For)." placeholder:"CIDR"`
+	CORSOrigins    []string       `name:"cors-origins" help:"Origins of browser clients, WebSocket included. Default: the same origin." placeholder:"ORIGIN"`
+	Introspection  bool           `help:"Answer introspection to everybody; --no-introspection (false) only to callers with READ_ACCESS." default:"true" negatable:""`
+	Role           []string       `help:"What this process does: api, worker or both." enum:"api,worker" default:"api,worker"`
+	Migrate        bool           `help:"Bring PostgreSQL to this version's schema first; on SQLite that is always done."`
+	DrainTimeout   time.Duration  `help:"How long a SIGTERM waits for streams and attempts to end." default:"30s" placeholder:"DURATION"`
 }
 
 // Has tells whether this process has a role.
@@ -152,6 +155,7 @@ func (s *Server) Validate() error {
 	}{
 		{"--retention (HARK_RETENTION)", s.Retention, 0},
 		{"--token-ttl (HARK_TOKEN_TTL)", s.TokenTTL, time.Second},
+		{"--audit-retention (HARK_AUDIT_RETENTION)", s.AuditRetention, time.Hour},
 		{"--drain-timeout (HARK_DRAIN_TIMEOUT)", s.DrainTimeout, 0},
 	} {
 		if d.value < d.least {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -22,8 +23,8 @@ import (
 // record writes the one log line of a call.
 func (s *Server) record(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	start := time.Now()
-	record := &wire.Record{ID: hark.NewID().String()}
-	ctx = wire.WithRecord(ctx, record)
+	record := &wire.Record{ID: hark.NewID().String(), Refused: s.conf.Refused}
+	ctx = hark.WithOrigin(wire.WithRecord(ctx, record), origin(ctx))
 	_ = grpc.SetHeader(ctx, metadata.Pairs("x-request-id", record.ID)) // fails outside of a call alone
 	out, err := next(ctx, in)
 	level := slog.LevelInfo
@@ -70,6 +71,17 @@ func (s *Server) authenticate(ctx context.Context, in any, info *grpc.UnaryServe
 // ours tells hark's services from health and reflection.
 func ours(method string) bool {
 	return strings.HasPrefix(method, "/"+harkv1.EventPublisher_ServiceDesc.ServiceName+"/")
+}
+
+// origin tells where a call came from.
+func origin(ctx context.Context) (o hark.Origin) {
+	if agent := metadata.ValueFromIncomingContext(ctx, "user-agent"); len(agent) > 0 {
+		o.UserAgent = agent[0][:min(len(agent[0]), hark.MaxName)]
+	}
+	if p, err := netip.ParseAddrPort(remote(ctx)); err == nil {
+		o.Address = p.Addr().Unmap().WithZone("").String()
+	}
+	return o
 }
 
 func remote(ctx context.Context) string {

@@ -48,6 +48,7 @@ type Config struct {
 	Publisher Publisher
 	Projects  Projects
 	Access    authority.Access
+	Refused   func(ctx context.Context, e *hark.Error) // is told of refusals; default nobody
 
 	TLS          *tls.Config   // nil: no TLS
 	DrainTimeout time.Duration // for calls under way when Serve ends; default 30s

@@ -44,6 +44,7 @@ func (s *Server) fail(ctx context.Context, err error) error {
 	e := wire.Classify(err)
 	wire.LogInternal(ctx, s.conf.Log, e)
 	wire.Note(ctx, slog.String("code", string(e.Code)))
+	wire.NoteRefusal(ctx, e)
 	info := &errdetails.ErrorInfo{Reason: string(e.Code), Domain: "hark", Metadata: map[string]string{"requestId": wire.RequestID(ctx)}}
 	if reason, ok := e.Details["reason"].(string); ok {
 		info.Metadata["reason"] = reason

@@ -26,6 +26,7 @@ func (e *Executor) present(ctx context.Context, err error) *gqlerror.Error {
 	if fc := graphql.GetFieldContext(ctx); fc != nil && len(shown.Path) > len(fc.Path()) {
 		he, shown.Path = atArgument(he, inputPath(shown.Path[len(fc.Path()):])), fc.Path()
 	}
+	wire.NoteRefusal(ctx, he)
 	wire.LogInternal(ctx, e.log, he, slog.String("path", shown.Path.String()))
 	shown.Message, shown.Extensions = he.Message, extensions(ctx, he)
 	return &shown
@@ -65,6 +66,7 @@ func (e *Executor) Refuse(ctx context.Context, err error) Answer {
 		he := wire.Classify(err)
 		wire.LogInternal(ctx, e.log, he)
 		wire.Note(ctx, slog.String("code", string(he.Code)))
+		wire.NoteRefusal(ctx, he)
 		errs = gqlerror.List{{Message: he.Message, Extensions: extensions(ctx, he)}}
 		return encodeAnswer(&graphql.Response{Errors: errs}, "", he)
 	}

@@ -38,6 +38,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 	e := Classify(err)
 	LogInternal(r.Context(), log, e)
 	Note(r.Context(), slog.String("code", string(e.Code)))
+	NoteRefusal(r.Context(), e)
 	SetHeaders(w.Header(), e)
 	p := problem{Message: e.Message, StatusCode: Status(e.Code), Error: name(e), Details: e.Details}
 	switch e.Code {

@@ -4,11 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+
+	"github.com/hark-events/hark"
 )
 
 // A Record is what the one log line of a request will say.
 type Record struct {
 	ID string // the request id
+	// Refused is told of each refusal: FORBIDDEN and UNAUTHENTICATED. Nil: nobody is.
+	Refused func(ctx context.Context, e *hark.Error)
 
 	mu    sync.Mutex
 	attrs []slog.Attr
@@ -37,6 +41,14 @@ func Note(ctx context.Context, attrs ...slog.Attr) {
 		if len(r.attrs) < 32 { // a connection may carry any number of operations
 			r.attrs = append(r.attrs, attrs...)
 		}
+	}
+}
+
+// NoteRefusal tells of an error that the caller of ctx gets, if it is a refusal.
+func NoteRefusal(ctx context.Context, e *hark.Error) {
+	r, ok := ctx.Value(recordKey{}).(*Record)
+	if ok && r.Refused != nil && (e.Code == hark.Forbidden || e.Code == hark.Unauthenticated) {
+		r.Refused(ctx, e)
 	}
 }
 
