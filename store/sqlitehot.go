@@ -43,7 +43,7 @@ const (
 		status = CASE WHEN o.column2 = 'PENDING' AND EXISTS (SELECT 1 FROM event_subscriptions s WHERE s.id = subscription_id AND NOT s.active) THEN 'HELD' ELSE o.column2 END,
 		attempt_count = o.column3, next_attempt_at = o.column4, leased_until = 0, last_error = o.column5, updated_at = o.column6
 		FROM (VALUES `
-	sqliteRecorded = `) o WHERE id = o.column1 AND +status = 'IN_PROGRESS' AND +leased_until = o.column7 RETURNING id`
+	sqliteRecorded     = `) o WHERE id = o.column1 AND +status = 'IN_PROGRESS' AND +leased_until = o.column7 RETURNING id`
 	sqliteInsertAlarms = "INSERT INTO alarms (id, project_id, resource_type, operation_type, payload, occurred_at) VALUES "
 )
 

@@ -97,7 +97,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 
 	client := policy.Client(nil)
 	defer client.CloseIdleConnections()
-	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL, Issuer: c.issuer(client), AuditRetention: c.AuditRetention})
+	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL, Issuer: c.issuer(client)})
 	made, err := acc.EnsureAdmin(ctx, c.adminToken())
 	if err != nil {
 		return err
@@ -141,7 +141,6 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		Playground: console.Playground(), WSDL: soap.WSDL(), JWKS: delivery.JWKS(signing.Public), Metrics: metrics.Handler(),
 		Groups: groups, Limits: c.limits(), Checks: c.checks(st, broker),
 		TLS: tlsConfig, H2C: c.H2C,
-		Refused: acc.NoteRefusal, TrustedProxies: c.TrustedProxies,
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
 	})
 
@@ -155,6 +154,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	base.Go(func() error { return hub.Run(ground) })
 	base.Go(func() error { return events.NewRetention(st, log, c.Retention).Run(ground) })
 	base.Go(func() error { return subs.Run(ground) })
+	base.Go(func() error { return events.NewAlarms(publisher, log).Run(ground) })
 	base.Go(func() error { return callbacks.Run(ground) })
 	base.Go(func() error { return st.KeepSealed(ground, log) })
 
@@ -165,7 +165,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	if grpcListener != nil {
 		log.Info("listening for gRPC", "addr", grpcListener.Addr().String())
 		ingestion := grpcapi.New(grpcapi.Config{
-			Publisher: publisher, Projects: acc, Access: acc, Refused: acc.NoteRefusal, TLS: tlsConfig, DrainTimeout: c.DrainTimeout, Log: log,
+			Publisher: publisher, Projects: acc, Access: acc, TLS: tlsConfig, DrainTimeout: c.DrainTimeout, Log: log,
 		})
 		work.Go(func() error { return ingestion.Serve(workCtx, grpcListener) })
 	}
