@@ -17,12 +17,13 @@ const (
 )
 
 // Redact takes the secrets out of text that a subscriber wrote: one that repeats
-// the request's headers must not make them readable. Drivers do it for what
-// they made themselves, such as an OAuth2 token; the worker does it for all
-// that the subscription holds.
+// the request's headers must not make them readable, and neither must one whose
+// page or Fault does so escaped as HTML or XML. Drivers do it for what they made
+// themselves, such as an OAuth2 token; the worker does it for all that the
+// subscription holds.
 func Redact(text string, secrets ...string) string {
-	if text == "" {
-		return ""
+	if strings.Contains(text, "&") { // something is escaped
+		return redactEscaped(text, secrets)
 	}
 	for _, secret := range secrets {
 		if len(secret) >= minRedacted {

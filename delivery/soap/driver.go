@@ -84,13 +84,8 @@ func judge(s *hark.Subscription, a *delivery.Answer, body string) error {
 	return a.Failure
 }
 
-// redact takes out the credentials that were sent: those of the header, and what
-// the UsernameToken told, as it was and as XML has it.
+// redact takes out what was sent: the credentials in the header, and the
+// password in the UsernameToken.
 func redact(s *hark.Subscription, a *delivery.Answer, text string) string {
-	text = a.Redact(text)
-	if s.Credentials.Type != hark.Basic {
-		return text
-	}
-	password := s.Credentials.Password.Reveal()
-	return delivery.Redact(text, password, string(appendText(nil, password)))
+	return delivery.Redact(a.Redact(text), s.Credentials.Password.Reveal())
 }
