@@ -32,6 +32,8 @@ func newWalker(t *testing.T, node *testkit.Node, name string, command ...string)
 	w := &walker{name: name, cmd: exec.CommandContext(t.Context(), command[0], command[1:]...)}
 	w.cmd.Env = append(os.Environ(), "HARK_URL="+node.URL(), "HARK_TOKEN="+testkit.AdminToken)
 	w.cmd.Stderr = &w.errs
+	w.cmd.Cancel = func() error { return w.cmd.Process.Signal(os.Interrupt) } // a browser is taken along
+	w.cmd.WaitDelay = patience
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -50,9 +52,8 @@ func newWalker(t *testing.T, node *testkit.Node, name string, command ...string)
 		w.ended = true
 	}()
 	t.Cleanup(func() {
-		_ = w.cmd.Process.Kill() // it may have ended
 		<-done
-		_ = w.cmd.Wait() // it was killed
+		_ = w.cmd.Wait() // it was interrupted
 	})
 	return w
 }
