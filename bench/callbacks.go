@@ -19,33 +19,52 @@ import (
 // the measurements of gRPC and WebSocket: their answers share a connection.
 const inFlight = 256
 
+// A protocol is how callbacks are made, beside what bare brings to the same
+// subscriber. The endpoint has %s where its address goes.
+type protocol struct {
+	name, endpoint, limit string
+	maxInFlight           int // 0: hark's default
+	bare                  func(ctx context.Context, addr string, d time.Duration) (float64, error)
+}
+
+func byHTTP() protocol {
+	return protocol{"HTTP", "http://%s/hook", "net/http POSTs, requests/s", 0, barePostsTo}
+}
+
+func byGRPC() protocol {
+	return protocol{"GRPC", "grpc://%s", "grpc-go calls on one connection, calls/s", inFlight, bareCalls}
+}
+
+func byWebSocket() protocol {
+	return protocol{"WEBSOCKET", "ws://%s/events", "messages and acks on one socket, messages/s", inFlight, bareMessages}
+}
+
 // callbacks measures events from their publish to the acknowledgement of a
-// subscriber by a protocol, beside what bare brings to the same subscriber. The
-// endpoint has %s where its address goes.
-func callbacks(protocol, endpoint, limited string, bare func(context.Context, string, time.Duration) (float64, error)) func(context.Context, *bench) (result, error) {
+// subscriber, signed and with the attempt on record, in a steady state.
+func callbacks(p protocol) func(context.Context, *bench) (result, error) {
 	return func(ctx context.Context, b *bench) (r result, err error) {
+		rate, err := p.measure(ctx, b.length/2)
+		if err != nil {
+			return r, err
+		}
+		cycles, err := b.bareCycles(ctx)
+		if err != nil {
+			return r, err
+		}
+		r.limits = []limit{{p.limit, rate}, cycles}
+
 		c, err := startChild(ctx, "receivers")
 		if err != nil {
 			return r, err
 		}
 		defer func() { err = errors.Join(err, c.stop()) }()
-		rate, err := bare(ctx, c.addr, b.length/2)
-		if err != nil {
-			return r, err
-		}
-		cycles, err := bareInserts(ctx, b, 100, true)
-		if err != nil {
-			return r, err
-		}
-		r.limits = []limit{{limited, rate}, {"SQLite event, delivery and attempt, 100 a commit, cycles/s", cycles}}
-
 		s, err := b.start(ctx)
 		if err != nil {
 			return r, err
 		}
 		defer func() { err = errors.Join(err, s.stop()) }()
-		w := &webhookLoad{server: s, sink: c}
-		if w.subscription, err = s.subscribeBy(ctx, protocol, fmt.Sprintf(endpoint, c.addr)); err != nil {
+		w := &callbackLoad{server: s, sink: c}
+		if w.subscription, err = s.subscribe(ctx, p, fmt.Sprintf(p.endpoint, c.addr), "update"); err != nil {
 			return r, err
 		}
 		if _, err := w.run(ctx, warmUp); err != nil {
@@ -62,26 +81,63 @@ func callbacks(protocol, endpoint, limited string, bare func(context.Context, st
 	}
 }
 
-// subscribeBy orders every secret:update to be sent to endpoint by a protocol.
-func (s *server) subscribeBy(ctx context.Context, protocol, endpoint string) (id string, err error) {
+// measure gives the limit.
+func (p protocol) measure(ctx context.Context, d time.Duration) (rate float64, err error) {
+	c, err := startChild(ctx, "receivers")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, c.stop()) }()
+	return p.bare(ctx, c.addr, d)
+}
+
+// bareCycles is what the database takes of an event with its delivery and attempt.
+func (b *bench) bareCycles(ctx context.Context) (limit, error) {
+	if b.database != "" {
+		rate, err := bareCopies(ctx, b)
+		return limit{"PostgreSQL event, delivery and attempt, 100 a commit, cycles/s", rate}, err
+	}
+	rate, err := bareInserts(ctx, b, 100, true)
+	return limit{"SQLite event, delivery and attempt, 100 a commit, cycles/s", rate}, err
+}
+
+const (
+	subscribe = "mutation($input:CreateEventSubscriptionInput!){createEventSubscription(input:$input){eventSubscription{id}}}"
+	kinds     = `query($operation:String!){eventDefinitions(filter:{sourceService:"secret-manager",resourceType:"secret",operationType:$operation}){nodes{id}}}`
+)
+
+// subscribe orders the events of an operation on secrets to be sent to endpoint.
+func (s *server) subscribe(ctx context.Context, p protocol, endpoint, operation string) (id string, err error) {
 	var found struct {
 		EventDefinitions struct{ Nodes []struct{ ID string } }
 	}
-	if err := s.do(ctx, kinds, nil, &found); err != nil {
+	if err := s.do(ctx, kinds, map[string]any{"operation": operation}, &found); err != nil {
 		return "", err
 	}
 	if len(found.EventDefinitions.Nodes) != 1 {
-		return "", errors.New("secret:update is not defined once")
+		return "", fmt.Errorf("secret:%s is not defined once", operation)
+	}
+	input := map[string]any{
+		"eventDefinitionIds": []string{found.EventDefinitions.Nodes[0].ID}, "subscriberService": "bench", "deliveryEndpoint": endpoint,
+		"callbackProtocol": p.name, "auth": map[string]any{"apiKey": map[string]any{"headerName": "X-Api-Key", "key": "bench-key"}},
+	}
+	if p.maxInFlight > 0 {
+		input["maxInFlight"] = p.maxInFlight
 	}
 	var created struct {
 		CreateEventSubscription struct{ EventSubscription struct{ ID string } }
 	}
-	err = s.do(ctx, subscribe, map[string]any{"input": map[string]any{
-		"eventDefinitionIds": []string{found.EventDefinitions.Nodes[0].ID}, "subscriberService": "bench", "deliveryEndpoint": endpoint,
-		"callbackProtocol": protocol, "maxInFlight": inFlight,
-		"auth": map[string]any{"apiKey": map[string]any{"headerName": "X-Api-Key", "key": "bench-key"}},
-	}}, &created)
+	err = s.do(ctx, subscribe, map[string]any{"input": input}, &created)
 	return created.CreateEventSubscription.EventSubscription.ID, err
+}
+
+// barePostsTo is how many POSTs a second net/http brings to a subscriber.
+func barePostsTo(ctx context.Context, addr string, d time.Duration) (rate float64, err error) {
+	p := newPoster("http://"+addr, connections)
+	defer p.close()
+	body := publishBody(1)
+	rate, _, err = p.load(ctx, connections, d, func() []byte { return body })
+	return rate, err
 }
 
 // bareCalls is how many calls a second Go's gRPC client brings to a subscriber

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -27,7 +28,7 @@ type server struct {
 	dir  string
 }
 
-// start starts hark on a new SQLite database and waits until it listens.
+// start starts hark on b's database, or a new one of SQLite, and waits until it listens.
 func (b *bench) start(ctx context.Context) (*server, error) {
 	dir, err := os.MkdirTemp(b.dir, "hark-")
 	if err != nil {
@@ -41,7 +42,16 @@ func (b *bench) start(ctx context.Context) (*server, error) {
 	cmd := exec.CommandContext(ctx, b.binary, "serve", "--log-format=json", "--log-level="+b.level)
 	cmd.Stderr = log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.Env = append(os.Environ(), "HARK_ADDR=127.0.0.1:0", "HARK_DATABASE_URL=sqlite://"+filepath.Join(dir, "hark.db"),
+	database := b.database
+	if database == "" {
+		database = "sqlite://" + filepath.Join(dir, "hark.db")
+	}
+	keyset, err := exec.CommandContext(ctx, b.binary, "keys", "new").Output()
+	if err != nil {
+		return nil, fmt.Errorf("make a keyset: %w", err)
+	}
+	cmd.Env = append(os.Environ(), "HARK_ADDR=127.0.0.1:0", "HARK_DATABASE_URL="+database, "HARK_MIGRATE=true",
+		"HARK_ENCRYPTION_KEYSET="+strings.TrimSpace(string(keyset)),
 		"HARK_ADMIN_TOKEN="+token, "HARK_DELIVERY_ALLOW=127.0.0.0/8", profileVariable+"="+b.profile)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start hark: %w", err)

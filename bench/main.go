@@ -24,13 +24,14 @@ func main() {
 
 // bench is what every measurement needs.
 type bench struct {
-	length  time.Duration // of one measured run
-	level   string        // of hark's log
-	dir     string        // for databases and logs, on the disk that is measured
-	binary  string        // hark
-	profile string        // directory for CPU profiles of hark; empty: none
-	runs    int
-	only    *regexp.Regexp
+	length   time.Duration // of one measured run
+	level    string        // of hark's log
+	dir      string        // for databases and logs, on the disk that is measured
+	binary   string        // hark
+	database string        // URL; empty: a new SQLite file for each hark
+	profile  string        // directory for CPU profiles of hark; empty: none
+	runs     int
+	only     *regexp.Regexp
 }
 
 func run(ctx context.Context, args []string) error {

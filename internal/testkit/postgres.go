@@ -84,6 +84,18 @@ func PostgresServer(t testing.TB, durable bool) *PostgresCluster {
 	return &PostgresCluster{t: t, pg: pg}
 }
 
+// StartPostgres is PostgresServer for programs that are no test: the caller removes it.
+func StartPostgres(durable bool) (*PostgresCluster, error) {
+	pg, err := newCluster(durable)
+	if err != nil {
+		return nil, err
+	}
+	return &PostgresCluster{pg: pg}, nil
+}
+
+// Remove stops the server and removes all that it has stored.
+func (c *PostgresCluster) Remove() { c.pg.remove() }
+
 // URL is that of the database postgres, which starts empty; the same after Start.
 func (c *PostgresCluster) URL() string { return c.pg.url("postgres") }
 
