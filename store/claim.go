@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -81,6 +82,26 @@ func (s *Store) probe(ctx context.Context, idle []hark.Want, now, until hark.Tim
 		cs = append(cs, found...)
 	}
 	return cs, nil
+}
+
+// unprobe makes circuits due to be probed again whose probes were released: the
+// time of the next one is the end of the lease that was given for this one.
+func (s *Store) unprobe(ctx context.Context, ds []*hark.Delivery) error {
+	leases := make(map[hark.ID]hark.Time, len(ds))
+	for _, d := range ds {
+		leases[d.SubscriptionID] = d.LeasedUntil // of a probe there is one
+	}
+	where, args := s.in("id", slices.Collect(maps.Keys(leases)))
+	open, err := s.ids(ctx, "SELECT id FROM event_subscriptions WHERE opened_at > 0 AND "+where, args...)
+	if err != nil {
+		return err
+	}
+	for _, id := range open {
+		if _, err := s.exec(ctx, "UPDATE event_subscriptions SET probe_at = ? WHERE id = ? AND probe_at = ?", hark.Now(), id, leases[id]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // paceAhead is how far ahead deliveries of a subscription with a pace are

@@ -102,6 +102,12 @@ func TestCircuitHoldsOverNodes(t *testing.T) {
 		if len(probes) != 1 {
 			t.Fatalf("%d probes at once", len(probes))
 		}
+		if err := b.Release(t.Context(), probes); err != nil {
+			t.Fatal(err)
+		}
+		if probes = claim(t, a, sub, 5); len(probes) != 1 {
+			t.Fatalf("after a probe that was given back, %d probes", len(probes))
+		}
 		record(t, b, probes[0], hark.Pending, hark.Now())
 		if r := row(); r.Probes != 1 || r.ProbeAt.Sub(r.OpenedAt) < 10*time.Second {
 			t.Errorf("after a probe that failed: %+v", r)

@@ -198,5 +198,8 @@ func (s *Store) Release(ctx context.Context, ds []*hark.Delivery) error {
 	if err := s.hot.release(ctx, ds); err != nil {
 		return fmt.Errorf("release leases: %w", err)
 	}
+	if err := s.unprobe(ctx, ds); err != nil {
+		return fmt.Errorf("release probes: %w", err)
+	}
 	return nil
 }
