@@ -3,6 +3,7 @@ package promises
 import (
 	"encoding/base64"
 	"encoding/json"
+	"encoding/xml"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -37,19 +38,28 @@ func TestSecretsStaySecret(t *testing.T) {
 			_ = r.Header.Write(w)
 			return
 		}
+		var all strings.Builder
+		_ = r.Header.Write(&all)
+		_, _ = io.Copy(&all, r.Body)
 		w.WriteHeader(http.StatusInternalServerError)
-		_ = r.Header.Write(w)
+		if r.Header.Get("SOAPAction") != "" { // for the words of the failure too
+			io.WriteString(w, `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><e:Fault><faultstring>`)
+			_ = xml.EscapeText(w, []byte(all.String()))
+			io.WriteString(w, `</faultstring></e:Fault></e:Body></e:Envelope>`)
+			return
+		}
+		io.WriteString(w, all.String())
 	}))
 	t.Cleanup(server.Close)
 
 	const jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwbGFudGVkIn0.cGxhbnRlZA"
 	planted := []string{
-		testkit.AdminToken, "planted-password", "planted-client-secret", jwt, "planted-key", "planted-fetched-token-1",
-		base64.StdEncoding.EncodeToString([]byte("planted-user:planted-password")),
+		testkit.AdminToken, "planted-pass", "planted-client-secret", jwt, "planted-key", "planted-fetched-token-1",
+		base64.StdEncoding.EncodeToString([]byte("planted-user:planted-pass<&>word")),
 		base64.StdEncoding.EncodeToString([]byte("planted-client:planted-client-secret")),
 	}
 	auth := map[string]testkit.Vars{
-		"basic":  {"basic": testkit.Vars{"username": "planted-user", "password": "planted-password"}},
+		"basic":  {"basic": testkit.Vars{"username": "planted-user", "password": "planted-pass<&>word"}},
 		"oauth2": {"oauth2": testkit.Vars{"clientId": "planted-client", "clientSecret": "planted-client-secret", "tokenUrl": server.URL + "/token"}},
 		"oauth2 refused": {"oauth2": testkit.Vars{
 			"clientId": "planted-client", "clientSecret": "planted-client-secret",
@@ -58,9 +68,9 @@ func TestSecretsStaySecret(t *testing.T) {
 		"jwt":    {"jwt": testkit.Vars{"token": jwt}},
 		"apiKey": {"apiKey": testkit.Vars{"key": "planted-key"}},
 	}
-	for name, a := range auth {
+	subscribe := func(name, protocol string) {
 		in := input(t, admin, server.URL+"/callback")
-		in["subscriberService"], in["auth"] = name, a
+		in["subscriberService"], in["auth"], in["callbackProtocol"] = name+" by "+protocol, auth[name], protocol
 		id, secret := create(t, admin, in)
 		type rotated struct {
 			RotateSigningSecret struct{ SigningSecret string }
@@ -73,10 +83,14 @@ func TestSecretsStaySecret(t *testing.T) {
 			planted = append(planted, strings.TrimPrefix(s, "whsec_"))
 		}
 	}
+	for name := range auth {
+		subscribe(name, "HTTP")
+		subscribe(name, "SOAP")
+	}
 	planted = append(planted, plantIdentity(t, admin)...)
 
 	mustPublish(t, admin, 3)
-	echo.wait(t, "callbacks", func() bool { return calls >= 3*len(auth) })
+	echo.wait(t, "callbacks", func() bool { return calls >= 2*3*len(auth) })
 	eventually(t, "an attempt of each subscription on record", func() bool {
 		with := 0
 		readDeliveries(t, admin, func(_, _ string, attempts []int) {
@@ -84,7 +98,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				with++
 			}
 		})
-		return with == 3*len(auth)
+		return with == 2*3*len(auth)
 	})
 
 	places := map[string]string{"the answers": everything(t, admin)}
