@@ -31,6 +31,7 @@ import (
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
 	"github.com/hark-events/hark/delivery/deliverytest"
+	"github.com/hark-events/hark/internal/egress"
 	harkv1 "github.com/hark-events/hark/proto/hark/v1"
 )
 
@@ -305,6 +306,23 @@ func TestTLS(t *testing.T) {
 				t.Errorf("got %v; want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestGuard shows that the address is checked that is dialled, whatever its name.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	policy, err := egress.NewPolicy(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(subscriber(t, deliverytest.Acknowledges, func(deliverytest.Call) { t.Error("the subscriber was reached") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = deliver(t, newDriver(t, policy.DialContext), "grpc://localhost:"+port)
+	if err == nil || !strings.Contains(err.Error(), "of host localhost is loopback: allow it with HARK_DELIVERY_ALLOW") {
+		t.Errorf("error %v", err)
 	}
 }
 

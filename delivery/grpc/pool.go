@@ -84,8 +84,9 @@ func (p *pool) give(c *connection, good bool) {
 	if c.calls == 0 && !c.retired {
 		p.idle++
 		c.idle.Reset(p.idleTimeout)
+		good = good && p.idle <= maxIdle
 	}
-	if !good || p.idle > maxIdle {
+	if !good {
 		p.retire(c)
 	}
 	last := c.retired && c.calls == 0

@@ -18,6 +18,7 @@ import (
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
 	"github.com/hark-events/hark/delivery/deliverytest"
+	"github.com/hark-events/hark/internal/egress"
 )
 
 // TestPipelined shows that messages go out on one connection without waiting
@@ -308,7 +309,7 @@ func TestBackOff(t *testing.T) {
 	if _, err := deliver(t, dr, s); err == nil {
 		t.Error("acknowledged by nobody")
 	}
-	if _, err := attempt(t, dr, s, 50*time.Millisecond); !timedOut(err, "waiting to connect again") {
+	if _, err := attempt(t, dr, s, 50*time.Millisecond); !timedOut(err, "waiting to connect again after: answered 503") {
 		t.Errorf("error %v", err)
 	}
 	var failed, succeeded atomic.Int32
@@ -493,6 +494,21 @@ func TestCloseWhileWaiting(t *testing.T) {
 	<-got
 	dr.Close()
 	if err := <-failed; err == nil || err.Error() != "hark is shutting down" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestGuard shows that the address is checked that is dialled, whatever its name.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	policy, err := egress.NewPolicy(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the subscriber was reached") }, func(*peer) {})
+	s := subscription(strings.Replace(endpoint, "127.0.0.1", "localhost", 1))
+	_, err = deliver(t, newDriver(t, policy.Client(nil).Transport.(*http.Transport), nil, nil), s)
+	if err == nil || !strings.Contains(err.Error(), "of host localhost is loopback: allow it with HARK_DELIVERY_ALLOW") {
 		t.Errorf("error %v", err)
 	}
 }

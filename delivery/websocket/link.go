@@ -33,6 +33,7 @@ type link struct {
 	dial     *dial // under way; nil: none
 	ended    bool
 	failures int       // connections in a row that were not made, or brought no answer
+	trouble  string    // with the last of them
 	next     time.Time // no dial before
 }
 
@@ -62,6 +63,7 @@ func (l *link) connection(ctx context.Context) (*conn, *outcome) {
 		l.dial = d
 		go l.connect(dialling, d, time.Until(l.next))
 	}
+	trouble := l.trouble
 	l.mu.Unlock()
 
 	started := time.Now()
@@ -73,7 +75,7 @@ func (l *link) connection(ctx context.Context) (*conn, *outcome) {
 		select {
 		case <-d.waited:
 		default:
-			during = "waiting to connect again"
+			during = "waiting to connect again after: " + trouble
 		}
 		return nil, noAnswer(errors.New(delivery.Explain(ctx.Err(), during, time.Since(started))))
 	}
@@ -107,7 +109,7 @@ func (l *link) connect(ctx context.Context, d *dial, wait time.Duration) {
 			c.abandon()
 		}
 	case refusal != nil:
-		l.failed()
+		l.failed(refusal.err.Error())
 		d.refusal = refusal
 	default:
 		c.start()
@@ -129,11 +131,12 @@ func (l *link) lost(c *conn, answered bool) {
 		l.failures = 0
 		return
 	}
-	l.failed()
+	l.failed("a connection without an answer")
 }
 
 // failed puts off the next dial. The lock is held.
-func (l *link) failed() {
+func (l *link) failed(trouble string) {
+	l.trouble = trouble
 	wait := lastWait
 	if l.failures < 10 { // beyond, it would only overflow
 		wait = min(firstWait<<l.failures, lastWait)
