@@ -2770,11 +2770,11 @@ enum ExplanationOutcome {
   PAUSED
   "It matched, and its delivery waits until the circuit closes."
   CIRCUIT_OPEN
-  "It came while the subscription was disabled by the system."
+  "It came while the subscription was disabled by the system: held, or dropped if holdWhilePaused was false."
   DISABLED
   "It matched, and its delivery was dropped by a person or by policy."
   DISCARDED
-  "The identity that owns the subscription may not see this event."
+  "The identity that created the subscription may not subscribe to this event: held until it may."
   OWNER_NOT_PERMITTED
 }
 
@@ -3766,8 +3766,8 @@ type Subscription {
   ): Event!
   """
   Changes of deliveries that the caller may see (READ_SUBSCRIPTIONS), within about a second: each delivery when it is made,
-  when an attempt at it has an outcome, and when it is DISCARDED, as it is then. A stream that was cut does not tell what
-  it missed: read ` + "`" + `deliveries` + "`" + `.
+  claimed, attempted, held, due again or DISCARDED, as it is then. What changes several times within half a second comes
+  once. A stream that was cut does not tell what it missed: read ` + "`" + `deliveries` + "`" + `.
   """
   deliveryChanges(
     "Which deliveries; default all that the caller may see."
