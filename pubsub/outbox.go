@@ -75,3 +75,10 @@ func (o *outbox) stats() (waiting int, dropped uint64) {
 	defer o.mu.Unlock()
 	return o.events, o.dropped
 }
+
+// drop counts events that were taken and not sent.
+func (o *outbox) drop(events int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dropped += uint64(events)
+}

@@ -3,15 +3,11 @@ package pubsub
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/hark-events/hark"
 )
@@ -26,55 +22,50 @@ type Config struct {
 
 // Redis is a broker of many nodes: each project has a channel, each node one
 // connection that listens to the channels of the projects somebody listens to
-// here, and one that publishes.
+// here, and one that publishes. On a Redis Cluster it is one of each for every
+// shard, and pub/sub is sharded.
 //
 // Subscriptions of the same node do not wait for Redis. While Redis is away,
 // announcements wait in a bounded queue from which the oldest are dropped;
 // both connections come back by themselves.
 type Redis struct {
-	client *redis.Client
-	log    *slog.Logger
-	node   hark.ID
-	local  *Local
-	out    *outbox
+	network network
+	log     *slog.Logger
+	node    hark.ID
+	local   *Local
+	out     *outbox
 
 	// Its goroutines start with what first needs them and end with Close.
-	run      func(func(context.Context))
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	mu       sync.Mutex // guards the rest
-	sending  bool
-	hearing  bool
-	closed   bool
-	changed  map[hark.ID]struct{} // projects that gained or lost their listeners
-	awaiting chan struct{}        // of capacity 1: changed is not empty
+	run     func(func(context.Context))
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	mu      sync.Mutex // guards the rest
+	sending bool
+	hearing bool
+	closed  bool
+
+	changes changes // projects that gained or lost their listeners
 
 	sent, received atomic.Uint64
 	stranger       atomic.Bool // a message that this node does not understand has been logged
 }
 
 // NewRedis makes a broker over the Redis at url: redis:// or rediss://, with
-// user, password, and database as redis.ParseURL reads them. It connects when
+// user, password, and database as redis.ParseURL reads them; several hosts
+// separated by commas are nodes of a Redis Cluster. It connects when
 // it is first used. An error never shows the password.
 func NewRedis(url string, log *slog.Logger, c Config) (*Redis, error) {
-	o, err := redis.ParseURL(url)
+	n, err := newNetwork(url)
 	if err != nil {
-		// The parser's own words may quote any part of the URL, the password too.
-		return nil, errors.New("the Redis URL is malformed: write redis://user:password@host:port/0, or rediss:// for TLS, with special characters of the password percent-encoded")
+		return nil, err
 	}
-	o.Protocol = 2 // messages come as plain replies, from every version of Redis
-	o.MaxRetries = -1
-	o.DialerRetries = 1
-	o.ContextTimeoutEnabled = true
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	r := &Redis{
-		client:   redis.NewClient(o),
-		log:      log,
-		node:     hark.NewID(),
-		local:    NewLocal(),
-		out:      newOutbox(cmp.Or(c.QueueBytes, 16<<20), cmp.Or(c.QueueEvents, 65_536)),
-		changed:  map[hark.ID]struct{}{},
-		awaiting: make(chan struct{}, 1),
+		network: n,
+		log:     log,
+		node:    hark.NewID(),
+		local:   NewLocal(),
+		out:     newOutbox(cmp.Or(c.QueueBytes, 16<<20), cmp.Or(c.QueueEvents, 65_536)),
+		changes: newChanges(),
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
@@ -109,11 +100,11 @@ func (r *Redis) Publish(project hark.ID, events []*hark.Event) {
 // call without events on.
 func (r *Redis) Subscribe(project hark.ID, handle func([]*hark.Event)) (cancel func()) {
 	forget := r.local.Subscribe(project, handle)
-	r.change(project)
+	r.changes.add(project)
 	r.begin(&r.hearing, r.hear)
 	return func() {
 		forget()
-		r.change(project)
+		r.changes.add(project)
 	}
 }
 
@@ -128,7 +119,7 @@ func (r *Redis) begin(begun *bool, f func(context.Context)) {
 
 // Ping implements Broker: one round trip to Redis.
 func (r *Redis) Ping(ctx context.Context) error {
-	if err := r.client.Ping(ctx).Err(); err != nil {
+	if err := r.network.ping(ctx); err != nil {
 		return fmt.Errorf("ping redis: %w", err)
 	}
 	return nil
@@ -146,7 +137,7 @@ func (r *Redis) Close() error {
 	r.stop()
 	r.running.Wait()
 	_ = r.local.Close() // never fails
-	if err := r.client.Close(); err != nil {
+	if err := r.network.close(); err != nil {
 		return fmt.Errorf("close redis: %w", err)
 	}
 	return nil

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/hark-events/hark"
 )
 
@@ -37,7 +35,8 @@ func (r *Redis) send(ctx context.Context) {
 }
 
 // empty publishes until the outbox is empty. What Redis did not take is tried
-// again: it may arrive twice, never behind what follows it.
+// again: it may arrive twice, never behind what follows it. But not on a
+// cluster, where the other shards must not wait for the one that is away.
 func (r *Redis) empty(ctx context.Context, down *outage) {
 	for batch := r.out.take(maxPipeline); batch != nil; batch = r.out.take(maxPipeline) {
 		for n := 0; ; n++ {
@@ -49,25 +48,39 @@ func (r *Redis) empty(ctx context.Context, down *outage) {
 			if ctx.Err() != nil {
 				return
 			}
-			down.begin(err)
+			if down.begin(err); r.network.sharded() {
+				break
+			}
 			pause(ctx, n)
 		}
 	}
 }
 
 func (r *Redis) publish(ctx context.Context, batch []announcement) error {
-	var events int
-	_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for project, part := range messages(batch) {
-			p.Publish(ctx, channel(project), encode(r.node, part))
-			events += len(part)
+	pipe := r.network.pipeline()
+	var counts []int // of events, by command
+	for project, part := range messages(batch) {
+		if r.network.sharded() {
+			pipe.SPublish(ctx, channel(project), encode(r.node, part))
+		} else {
+			pipe.Publish(ctx, channel(project), encode(r.node, part))
 		}
-		return nil
-	})
+		counts = append(counts, len(part))
+	}
+	done, err := pipe.Exec(ctx)
+	if err != nil && !r.network.sharded() {
+		return fmt.Errorf("publish: %w", err)
+	}
+	for i, command := range done {
+		if command.Err() == nil {
+			r.sent.Add(uint64(counts[i]))
+		} else {
+			r.out.drop(counts[i])
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	r.sent.Add(uint64(events))
 	return nil
 }
 

@@ -96,7 +96,7 @@ type Server struct {
 	Streams
 
 	Addr           string         `help:"HTTP address; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	RedisURL       string         `help:"redis:// or rediss:// URL of the Redis that carries events between nodes. Default: in-process, for a single node." placeholder:"URL"`
+	RedisURL       string         `help:"redis:// or rediss:// URL of the Redis that carries events between nodes; several hosts, separated by commas, are a cluster. Default: in-process, for a single node." placeholder:"URL"`
 	AdminToken     string         `help:"An access token with the role admin, at least 32 characters. Default: one is made at the first start and printed once." placeholder:"TOKEN"`
 	Retention      time.Duration  `help:"How long events, held and finished deliveries stay; 0 keeps no event past its last delivery." default:"72h" placeholder:"DURATION"`
 	DeliveryAllow  []string       `help:"CIDRs or host names that callbacks and token URLs may reach although they are private, loopback or link-local." placeholder:"CIDR"`
@@ -163,7 +163,8 @@ func (s *Server) Validate() error {
 		}
 	}
 	if s.RedisURL != "" {
-		if u, err := url.Parse(s.RedisURL); err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
+		first, _, _ := strings.Cut(s.RedisURL, ",") // the others are nodes of its cluster
+		if u, err := url.Parse(first); err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
 			return errors.New("--redis-url (HARK_REDIS_URL) is not redis://HOST:PORT or rediss://HOST:PORT")
 		}
 	}

@@ -16,22 +16,28 @@ import (
 // A RedisServer is a redis-server without persistence, on a loopback port of
 // its own. Its methods are for the goroutine of its test.
 type RedisServer struct {
-	t    testing.TB
-	bin  string
-	dir  string
-	port int
-	proc *process
+	t     testing.TB
+	bin   string
+	dir   string
+	flags []string
+	port  int
+	proc  *process
 }
 
 // Redis starts a server that is stopped with the test. Without redis-server on
 // the PATH the test fails.
 func Redis(t testing.TB) *RedisServer {
 	t.Helper()
+	return newRedis(t)
+}
+
+func newRedis(t testing.TB, flags ...string) *RedisServer {
+	t.Helper()
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal("redis-server is not on the PATH: install Redis 7 or newer (Debian: apt-get install redis-server)")
 	}
-	r := &RedisServer{t: t, bin: bin, dir: t.TempDir()}
+	r := &RedisServer{t: t, bin: bin, dir: t.TempDir(), flags: flags}
 	t.Cleanup(r.Stop)
 	if err := onFreePort(r.start); err != nil {
 		t.Fatalf("start redis-server: %v\n%s", err, logTail(r.log()))
@@ -68,8 +74,8 @@ func (r *RedisServer) addr() string { return net.JoinHostPort("127.0.0.1", strco
 
 func (r *RedisServer) start(port int) (err error) {
 	r.port = port
-	cmd := exec.Command(r.bin, "--port", strconv.Itoa(port), "--bind", "127.0.0.1",
-		"--save", "", "--appendonly", "no", "--dir", r.dir)
+	args := []string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", r.dir}
+	cmd := exec.Command(r.bin, append(args, r.flags...)...)
 	if r.proc, err = startProcess(cmd, r.log(), syscall.SIGKILL); err != nil {
 		return err
 	}

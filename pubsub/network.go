@@ -1,0 +1,100 @@
+package pubsub
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// shardTimeout is how long a shard of a cluster may take to answer: the others
+// wait for it meanwhile, and listeners look at the database every second.
+const shardTimeout = time.Second
+
+// A network is one Redis, or a cluster of them.
+type network struct {
+	one     *redis.Client // nil: cluster is used
+	cluster *redis.ClusterClient
+}
+
+// newNetwork reads a URL: several hosts are nodes of a cluster.
+func newNetwork(url string) (network, error) {
+	first, addrs := splitHosts(url)
+	o, err := redis.ParseURL(first)
+	if err != nil {
+		// The parser's own words may quote any part of the URL, the password too.
+		return network{}, errors.New("the Redis URL is malformed: write redis://user:password@host:port/0, or rediss:// for TLS, with special characters of the password percent-encoded; several hosts, separated by commas, are a cluster")
+	}
+	o.Protocol = 2 // messages come as plain replies, from every version of Redis
+	o.MaxRetries = -1
+	o.DialerRetries = 1
+	o.ContextTimeoutEnabled = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	if len(addrs) == 1 {
+		return network{one: redis.NewClient(o)}, nil
+	}
+	if o.TLSConfig != nil {
+		o.TLSConfig.ServerName = "" // each node has its own
+	}
+	return network{cluster: redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: addrs, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
+		Protocol: o.Protocol, MaxRedirects: 2, DialerRetries: 1, ContextTimeoutEnabled: true, MaintNotificationsConfig: o.MaintNotificationsConfig,
+		DialTimeout: shardTimeout, ReadTimeout: shardTimeout, WriteTimeout: shardTimeout,
+	})}, nil
+}
+
+// splitHosts gives the URL with its first host alone, and all hosts.
+func splitHosts(url string) (first string, hosts []string) {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url, []string{""}
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@') + 1
+	hosts = strings.Split(rest[at:end], ",")
+	return scheme + "://" + rest[:at] + hosts[0] + rest[end:], hosts
+}
+
+func (n network) sharded() bool { return n.cluster != nil }
+
+func (n network) pipeline() redis.Pipeliner {
+	if n.sharded() {
+		return n.cluster.Pipeline()
+	}
+	return n.one.Pipeline()
+}
+
+func (n network) ping(ctx context.Context) error {
+	if n.sharded() {
+		return n.cluster.Ping(ctx).Err()
+	}
+	return n.one.Ping(ctx).Err()
+}
+
+func (n network) close() error {
+	if n.sharded() {
+		return n.cluster.Close()
+	}
+	return n.one.Close()
+}
+
+// shard gives the Redis that has a channel.
+func (n network) shard(ctx context.Context, channel string) (*redis.Client, error) {
+	if n.sharded() {
+		return n.cluster.MasterForKey(ctx, channel)
+	}
+	return n.one, nil
+}
+
+// look has the cluster's state read anew: a shard may have moved.
+func (n network) look(ctx context.Context) {
+	if n.sharded() {
+		n.cluster.ReloadState(ctx)
+	}
+}
