@@ -14,6 +14,7 @@ import (
 	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/cloudevents"
+	"github.com/hark-events/hark/server/limit"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/projectevents"
 	"github.com/hark-events/hark/stream"
@@ -47,6 +48,8 @@ type Config struct {
 	// Origins are those of browser clients, such as https://app.example.com; "*"
 	// is any. The server's own origin always is. Default none.
 	Origins []string
+
+	Limiter *limit.Limiter // of addresses and logins; default that of logins alone
 
 	Groups *stream.Groups  // of the streams; default new ones
 	Limits audience.Limits // of the streams

@@ -15,7 +15,7 @@ import (
 
 // middleware surrounds every request: its id, its one log line, its limits, and what a panic leaves.
 func (s *Server) middleware(next http.Handler) http.Handler {
-	next = s.cors(next)
+	next = s.cors(s.limited(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.open.Add(1)
 		defer s.open.Done()
@@ -39,6 +39,21 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 			s.logRequest(r, answer, record, time.Since(start))
 		}()
 		next.ServeHTTP(answer, r)
+	})
+}
+
+// limited refuses what an address asks beyond its limit, but what an operator asks.
+func (s *Server) limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz", "/metrics":
+		default:
+			if err := s.conf.Limiter.Address(r.Context()); err != nil {
+				wire.WriteError(w, r, s.conf.Log, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

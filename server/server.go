@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hark-events/hark/server/audience"
+	"github.com/hark-events/hark/server/limit"
 	"github.com/hark-events/hark/stream"
 )
 
@@ -41,6 +42,9 @@ func New(c Config) *Server {
 	}
 	if c.Groups == nil {
 		c.Groups = stream.NewGroups()
+	}
+	if c.Limiter == nil {
+		c.Limiter = limit.New(limit.Config{})
 	}
 	draining, drain := context.WithCancel(context.Background())
 	s := &Server{conf: c, audience: audience.New(draining, c.Limits), groups: c.Groups, drain: drain}

@@ -28,6 +28,10 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		ClientID     string `json:"clientId"`
 		ClientSecret string `json:"clientSecret"`
 	}
+	if err := s.conf.Limiter.Login(r.Context()); err != nil {
+		wire.WriteError(w, r, s.conf.Log, err)
+		return
+	}
 	if err := decode(w, r, &in); err != nil {
 		wire.WriteError(w, r, s.conf.Log, err)
 		return

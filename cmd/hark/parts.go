@@ -12,9 +12,11 @@ import (
 	"github.com/hark-events/hark/access"
 	"github.com/hark-events/hark/access/oidc"
 	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/internal/telemetry"
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/server"
 	"github.com/hark-events/hark/server/audience"
+	"github.com/hark-events/hark/server/limit"
 	"github.com/hark-events/hark/store"
 )
 
@@ -57,6 +59,22 @@ func (c *serveCmd) limits() audience.Limits {
 		Streams: c.MaxStreams, Identity: c.MaxIdentityStreams, Project: c.MaxProjectStreams, Operations: c.MaxOperations,
 		MessageBytes: c.MaxMessageBytes, MessageRate: c.MaxMessageRate,
 	}
+}
+
+// limiter makes the limiter of the settings; done closes what it needs.
+func (c *serveCmd) limiter(m *telemetry.Metrics, log *slog.Logger) (l *limit.Limiter, done func(), err error) {
+	conf := limit.Config{
+		Rates: limit.Rates{Identity: c.RateIdentity, Address: c.RateAddress}, Refused: m.Limited, Log: log,
+	}
+	if c.RedisURL == "" {
+		return limit.New(conf), func() {}, nil
+	}
+	shared, err := limit.NewRedis(c.RedisURL)
+	if err != nil {
+		return nil, nil, usageError{fmt.Errorf("--redis-url (HARK_REDIS_URL): %w", err)}
+	}
+	conf.Shared = shared
+	return limit.New(conf), func() { _ = shared.Close() }, nil
 }
 
 // redisLog takes what the Redis client would print between the lines of the

@@ -23,6 +23,7 @@ import (
 	"github.com/hark-events/hark/resolvers"
 	"github.com/hark-events/hark/server"
 	"github.com/hark-events/hark/server/grpcapi"
+	"github.com/hark-events/hark/server/limit"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/store"
 	"github.com/hark-events/hark/stream"
@@ -97,7 +98,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 
 	client := policy.Client(nil)
 	defer client.CloseIdleConnections()
-	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL, Issuer: c.issuer(client)})
+	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL, Issuer: c.issuer(client), AuditRetention: c.AuditRetention})
 	made, err := acc.EnsureAdmin(ctx, c.adminToken())
 	if err != nil {
 		return err
@@ -135,12 +136,19 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	if c.Has("api") {
 		schema = graph.NewExecutableSchema(graph.Config{Resolvers: resolver, Complexity: operation.Complexity()})
 	}
+	limiter, closeLimiter, err := c.limiter(metrics, log)
+	if err != nil {
+		return err
+	}
+	defer closeLimiter()
+	limited := limit.Access{Access: acc, Limiter: limiter}
 	srv := server.New(server.Config{
-		Schema: schema, Access: acc, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
+		Schema: schema, Access: limited, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
 		Publisher: publisher, Projects: acc,
 		Playground: console.Playground(), WSDL: soap.WSDL(), JWKS: delivery.JWKS(signing.Public), Metrics: metrics.Handler(),
 		Groups: groups, Limits: c.limits(), Checks: c.checks(st, broker),
 		TLS: tlsConfig, H2C: c.H2C,
+		Refused: acc.NoteRefusal, TrustedProxies: c.TrustedProxies, Limiter: limiter,
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,
 	})
 
@@ -165,7 +173,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	if grpcListener != nil {
 		log.Info("listening for gRPC", "addr", grpcListener.Addr().String())
 		ingestion := grpcapi.New(grpcapi.Config{
-			Publisher: publisher, Projects: acc, Access: acc, TLS: tlsConfig, DrainTimeout: c.DrainTimeout, Log: log,
+			Publisher: publisher, Projects: acc, Access: limited, Refused: acc.NoteRefusal, Limiter: limiter, TLS: tlsConfig, DrainTimeout: c.DrainTimeout, Log: log,
 		})
 		work.Go(func() error { return ingestion.Serve(workCtx, grpcListener) })
 	}

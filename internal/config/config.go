@@ -103,6 +103,8 @@ type Server struct {
 	TokenTTL       time.Duration  `help:"Lifetime of access tokens from universal auth." default:"2h" placeholder:"DURATION"`
 	OIDCIssuer     string         `name:"oidc-issuer" help:"Issuer whose JWTs are trusted, as its tokens name it: sub names the identity, the claim roles its roles. Default: none." placeholder:"URL"`
 	OIDCAudience   string         `name:"oidc-audience" help:"Audience that these JWTs must be for." placeholder:"TEXT"`
+	RateIdentity   int            `help:"Requests a second that an identity may make; 0: any number." default:"0" placeholder:"N"`
+	RateAddress    int            `help:"Requests a second that an IP address may make; 0: any number." default:"0" placeholder:"N"`
 	GRPCAddr       string         `name:"grpc-addr" help:"Address of gRPC ingestion; port 0 picks a free one. Default: none." placeholder:"HOST:PORT"`
 	TLSCert        string         `name:"tls-cert" help:"File with the TLS certificate and its chain, in PEM; read again when it changes. Default: no TLS." placeholder:"FILE"`
 	TLSKey         string         `name:"tls-key" help:"File with the key of the TLS certificate." placeholder:"FILE"`
@@ -121,6 +123,9 @@ func (s *Server) Has(role string) bool { return slices.Contains(s.Role, role) }
 
 // minToken is how many characters an admin token has at least.
 const minToken = 32
+
+// maxRate is the highest limit of requests a second: above it a bucket has no use.
+const maxRate = 100_000
 
 // Validate tells which setting is wrong.
 func (s *Server) Validate() error {
@@ -144,6 +149,9 @@ func (s *Server) Validate() error {
 	}
 	if u, err := url.Parse(s.OIDCIssuer); s.OIDCIssuer != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
 		return errors.New("--oidc-issuer (HARK_OIDC_ISSUER) is not https://HOST or https://HOST/PATH")
+	}
+	if s.RateIdentity < 0 || s.RateIdentity > maxRate || s.RateAddress < 0 || s.RateAddress > maxRate {
+		return fmt.Errorf("--rate-identity and --rate-address (HARK_RATE_IDENTITY, HARK_RATE_ADDRESS) are from 0 to %d", maxRate)
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		return errors.New("--tls-cert (HARK_TLS_CERT) and --tls-key (HARK_TLS_KEY) go together: give both files")

@@ -25,6 +25,7 @@ type Metrics struct {
 	deliveries prometheus.Counter
 	attempts   *prometheus.HistogramVec
 	inFlight   prometheus.Gauge
+	limited    *prometheus.CounterVec
 }
 
 // New makes Metrics with those of Go and the process.
@@ -51,8 +52,14 @@ func New() *Metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "hark_delivery_attempts_in_flight", Help: "Attempts under way on this node.",
 		}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hark_rate_limited_total", Help: "Requests refused because an identity or an address makes too many, by kind.",
+		}, []string{"kind"}),
 	}
-	m.registry.MustRegister(m.commits, m.batch, m.events, m.deliveries, m.attempts, m.inFlight,
+	for _, kind := range []string{"identity", "address", "login"} {
+		m.limited.WithLabelValues(kind) // there from the start, at 0
+	}
+	m.registry.MustRegister(m.commits, m.batch, m.events, m.deliveries, m.attempts, m.inFlight, m.limited,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -61,6 +68,9 @@ func New() *Metrics {
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
+
+// Limited counts a request that was refused by the limit of a kind.
+func (m *Metrics) Limited(kind string) { m.limited.WithLabelValues(kind).Inc() }
 
 // Commit counts one group commit.
 func (m *Metrics) Commit(c events.Commit) {

@@ -57,6 +57,9 @@ func (s *Server) authenticate(ctx context.Context, in any, info *grpc.UnaryServe
 	if !ours(info.FullMethod) {
 		return next(ctx, in)
 	}
+	if err := s.conf.Limiter.Address(ctx); err != nil {
+		return nil, s.fail(ctx, err)
+	}
 	values := metadata.ValueFromIncomingContext(ctx, "authorization")
 	if len(values) == 0 {
 		return nil, s.fail(ctx, hark.Errorf(hark.Unauthenticated, "send an access token as metadata authorization: Bearer <token>"))

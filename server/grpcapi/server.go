@@ -20,6 +20,7 @@ import (
 	"github.com/hark-events/hark"
 	harkv1 "github.com/hark-events/hark/proto/hark/v1"
 	"github.com/hark-events/hark/server/authority"
+	"github.com/hark-events/hark/server/limit"
 )
 
 // Limits of a connection.
@@ -48,6 +49,7 @@ type Config struct {
 	Publisher Publisher
 	Projects  Projects
 	Access    authority.Access
+	Limiter   *limit.Limiter                           // of addresses; default none
 	Refused   func(ctx context.Context, e *hark.Error) // is told of refusals; default nobody
 
 	TLS          *tls.Config   // nil: no TLS
@@ -68,6 +70,9 @@ type Server struct {
 // New makes a Server. It starts nothing.
 func New(c Config) *Server {
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
+	if c.Limiter == nil {
+		c.Limiter = limit.New(limit.Config{})
+	}
 	s := &Server{conf: c, health: health.NewServer()}
 	s.draining, s.drain = context.WithCancel(context.Background())
 	options := []grpc.ServerOption{
