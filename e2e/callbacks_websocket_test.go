@@ -40,6 +40,10 @@ func TestWebSocketCallbacks(t *testing.T) {
 		}
 		s.verify(t, "", last.Headers)
 	}
+	if code := node.Stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	r.shows(`"closed":1001,"reason":"hark is shutting down"`, len(subscriptions))
 }
 
 // TestWebSocketFailures shows that a nack and a close are failures that are

@@ -266,6 +266,20 @@ func TestNoAnswers(t *testing.T) {
 	}
 }
 
+// TestLongAnswer shows that a message beyond all measure is not read, and ends
+// the connection.
+func TestLongAnswer(t *testing.T) {
+	t.Parallel()
+	s := subscription(serve(t, nil, func(p *peer) {
+		p.say(`{"nack":"` + p.next() + `","reason":"` + strings.Repeat("x", maxAnswer) + `"}`)
+		_ = p.wait()
+	}))
+	r, err := deliver(t, newDriver(t, &http.Transport{}, nil, nil), s)
+	if err == nil || err.Error() != "the subscriber sent a message of more than 8192 bytes" || r.StatusCode != delivery.NoAnswer {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestLateAnswer shows that an answer that comes after the time-out is no
 // answer to anything, and that the connection goes on.
 func TestLateAnswer(t *testing.T) {
