@@ -1,0 +1,172 @@
+package promises
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/hark-events/hark/internal/testkit"
+)
+
+// rolling is how many subscribers there are.
+const rolling = 2000
+
+// A wanderer hears the default project's events from one node after the other,
+// each behind the cursor of the last one that it has.
+type wanderer struct {
+	nodes  []*testkit.Node
+	cursor string
+	next   atomic.Int64 // sequence
+	wrong  atomic.Value // what it should not have heard, as text
+}
+
+var answered = regexp.MustCompile(`"sequence":(\d+)\}\},"extensions":\{"cursor":"([^"]+)"`)
+
+// take takes an answer.
+func (w *wanderer) take(text string) {
+	m := answered.FindStringSubmatch(text)
+	if m == nil {
+		return // a sign of life
+	}
+	sequence, _ := strconv.ParseInt(m[1], 10, 64) // digits
+	if want := w.next.Load(); sequence != want {
+		w.wrong.CompareAndSwap(nil, fmt.Sprintf("%d instead of %d", sequence, want))
+	}
+	w.cursor = m[2]
+	w.next.Store(sequence + 1)
+}
+
+// wander goes from node to node until ctx ends.
+func (w *wanderer) wander(ctx context.Context, at int, hear func(context.Context, testkit.Client)) {
+	for ; ctx.Err() == nil; at++ {
+		hear(ctx, w.nodes[at%len(w.nodes)].Admin())
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// bySSE hears until the stream ends.
+func (w *wanderer) bySSE(ctx context.Context, c testkit.Client) {
+	resp, err := c.Open(ctx, "/graphql", subscription, "Accept", "text/event-stream", "Last-Event-ID", w.cursor)
+	if err != nil {
+		return // the node is down
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		w.take(lines.Text())
+	}
+}
+
+// bySocket hears until the connection is closed.
+func (w *wanderer) bySocket(ctx context.Context, c testkit.Client) {
+	dial, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	ws, _, err := websocket.Dial(dial, strings.Replace(c.URL, "http", "ws", 1)+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	if err != nil {
+		return // the node is down
+	}
+	defer ws.CloseNow()
+	payload, _ := json.Marshal(map[string]any{"authorization": "Bearer " + c.Token, "cursors": map[string]string{"1": w.cursor}}) // texts
+	for _, m := range []string{
+		`{"type":"connection_init","payload":` + string(payload) + `}`,
+		`{"id":"1","type":"subscribe","payload":{"query":"subscription { projectEvents(filter: {}) { sequence } }"}}`,
+	} {
+		if ws.Write(ctx, websocket.MessageText, []byte(m)) != nil {
+			return
+		}
+	}
+	for {
+		_, b, err := ws.Read(ctx)
+		switch code := websocket.CloseStatus(err); {
+		case err != nil && code != -1 && code != websocket.StatusServiceRestart:
+			w.wrong.CompareAndSwap(nil, err.Error())
+			return
+		case err != nil:
+			return
+		}
+		w.take(string(b))
+	}
+}
+
+// TestRollingRestart restarts three nodes on a Redis Cluster, one after the
+// other, with 2,000 subscribers that come back elsewhere: none misses an event,
+// none hears one twice.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	a := testkit.NewNode(t, "--database-url="+testkit.Postgres(t), "--redis-url="+testkit.NewRedisCluster(t).URL(), "--migrate")
+	nodes := []*testkit.Node{a, a.Beside(), a.Beside()}
+	testkit.StartAll(t, nodes...)
+	first := mustPublish(t, a.Admin(), 1)[0]
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{}, rolling)
+	all := make([]*wanderer, rolling)
+	for i := range all {
+		w := &wanderer{nodes: nodes, cursor: first.Cursor}
+		w.next.Store(first.Sequence + 1)
+		all[i] = w
+		hear := w.bySSE
+		if i%2 == 0 {
+			hear = w.bySocket
+		}
+		go func() {
+			w.wander(ctx, i, hear)
+			ended <- struct{}{}
+		}()
+	}
+	defer func() {
+		stop()
+		for range all {
+			<-ended
+		}
+	}()
+	last := first.Sequence
+	heard := func(when string) {
+		t.Helper()
+		last = mustPublish(t, nodes[0].Admin(), 10)[9].Sequence
+		eventually(t, fmt.Sprintf("%d at all subscribers, %s", last, when), func() bool {
+			for _, w := range all {
+				if w.next.Load() <= last {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	heard("before")
+	for i, n := range nodes {
+		other := nodes[(i+1)%len(nodes)]
+		n.Terminate()
+		gone := make(chan int, 1)
+		go func() { gone <- n.Wait() }()
+		for draining := true; draining; {
+			last = mustPublish(t, other.Admin(), 5)[4].Sequence
+			select {
+			case code := <-gone:
+				draining = false
+				if code != 0 {
+					t.Fatalf("exit code %d\n%s", code, n.Log())
+				}
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+		n.Start()
+		heard(fmt.Sprintf("node %d is back", i))
+	}
+	for i, w := range all {
+		if wrong := w.wrong.Load(); wrong != nil {
+			t.Fatalf("subscriber %d heard %v", i, wrong)
+		}
+	}
+}
