@@ -61,6 +61,7 @@ func (s *Store) Reveal(row *ent.EventSubscription) (*hark.Subscription, error) {
 	if row.MaxPerSecond != nil {
 		sub.MaxPerSecond = *row.MaxPerSecond
 	}
+	sub.Schedule = make([]time.Duration, 0, len(row.ScheduleSeconds)) // none is no retry; nil would be the default
 	for _, n := range row.ScheduleSeconds {
 		sub.Schedule = append(sub.Schedule, time.Duration(n)*time.Second)
 	}

@@ -32,6 +32,18 @@ func TestSubscriptionIsLoadedInTheClear(t *testing.T) {
 	})
 }
 
+func TestAnEmptyScheduleIsNotTheDefault(t *testing.T) {
+	t.Parallel()
+	st := testkit.Store(t)
+	id := subscribe(t, st)
+	if err := st.Ent().EventSubscription.UpdateOneID(id).SetScheduleSeconds([]int{}).Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := st.Subscription(t.Context(), id); err != nil || s.Schedule == nil || len(s.Schedule) > 0 {
+		t.Errorf("the schedule is %v, %v", s.Schedule, err)
+	}
+}
+
 func TestTwoSecretsSignWhileARotationOverlaps(t *testing.T) {
 	t.Parallel()
 	st := testkit.Store(t)
