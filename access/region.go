@@ -35,6 +35,42 @@ func (r *region) covers(other *region) bool {
 	return r.event.Covers(other.event) && r.environment.covers(&other.environment) && r.path.covers(&other.path)
 }
 
+// leaves tells whether denials may leave anything of what a and b have in
+// common. Where that has finitely many environments or paths, each is asked by
+// itself: several denials may take them away together.
+func leaves(a, b *region, denials []region) bool {
+	environments, listed := both(&a.environment, &b.environment)
+	if !listed {
+		return leavesPaths(a, b, denials)
+	}
+	for _, s := range environments {
+		one := *b
+		one.environment = condition{eq: &s}
+		if leavesPaths(a, &one, denials) {
+			return true
+		}
+	}
+	return false
+}
+
+func leavesPaths(a, b *region, denials []region) bool {
+	covered := func(b *region) bool {
+		return slices.ContainsFunc(denials, func(d region) bool { return d.coversBoth(a, b) })
+	}
+	paths, listed := both(&a.path, &b.path)
+	if !listed {
+		return !covered(b)
+	}
+	for _, s := range paths {
+		one := *b
+		one.path = condition{eq: &s}
+		if !covered(&one) {
+			return true
+		}
+	}
+	return false
+}
+
 // coversBoth tells whether r surely has all that a and b have in common.
 func (r *region) coversBoth(a, b *region) bool {
 	dimension := func(c, a, b *condition) bool {

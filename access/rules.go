@@ -107,8 +107,9 @@ func (r *Rules) Allows(action hark.Action, e *hark.Event) bool {
 func (r *Rules) Can(action hark.Action) bool { return len(r.lines(action).allow) > 0 }
 
 // AllowsSome tells whether the action may be allowed on some event that the
-// registration asks for. It is exact where conditions are literal or common
-// globs, and says yes where it can't tell.
+// registration asks for. It is exact where the environments and paths can be
+// listed, or one denial takes all away; where several globs together might, it
+// says yes: each event is asked for itself anyway.
 func (r *Rules) AllowsSome(action hark.Action, registration hark.Registration) bool {
 	want, err := asked(registration)
 	if err != nil {
@@ -117,7 +118,7 @@ func (r *Rules) AllowsSome(action hark.Action, registration hark.Registration) b
 	l := r.lines(action)
 	for i := range l.allow {
 		a := &l.allow[i]
-		if a.overlaps(&want) && !slices.ContainsFunc(l.deny, func(d region) bool { return d.coversBoth(a, &want) }) {
+		if a.overlaps(&want) && leaves(a, &want, l.deny) {
 			return true
 		}
 	}

@@ -170,11 +170,17 @@ func TestAllowsSome(t *testing.T) {
 	at := func(event, environment, path string) hark.Registration {
 		return hark.Registration{Event: event, Conditions: &hark.Conditions{EnvironmentSlug: &environment, SecretPath: &path}}
 	}
+	some := hark.Rule{Actions: hark.Actions(), Environment: &hark.StringCondition{In: []string{"prod", "dev"}}, SecretPath: &hark.StringCondition{Glob: new("/{a,b}")}}
+	deny := func(environment, path string) hark.Rule {
+		return hark.Rule{Inverted: true, Actions: hark.Actions(), Environment: &hark.StringCondition{Eq: &environment}, SecretPath: &hark.StringCondition{Glob: &path}}
+	}
 	for name, tt := range map[string]struct {
 		rules []hark.Rule
 		r     hark.Registration
 		want  bool
 	}{
+		"denied one by one":        {[]hark.Rule{some, noProd, deny("dev", "/a"), deny("dev", "/b")}, hark.Registration{Event: "*"}, false},
+		"all but one":              {[]hark.Rule{some, noProd, deny("dev", "/a")}, hark.Registration{Event: "*"}, true},
 		"no rule":                  {nil, hark.Registration{Event: "*"}, false},
 		"all":                      {[]hark.Rule{all}, hark.Registration{Event: "*"}, true},
 		"other environment":        {[]hark.Rule{staging}, at("*", "prod", "/**"), false},

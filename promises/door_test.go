@@ -41,6 +41,7 @@ func TestDoorsWantAToken(t *testing.T) {
 		"mutation":       {"POST", "/graphql", `{"query":"mutation { createIdentity(name: \"x\") { id } }"}`, nil},
 		"subscription":   {"POST", "/graphql", subscription, []string{"Accept", "text/event-stream"}},
 		"project-events": {"POST", "/api/v1/events/subscribe/project-events", `{"projectId":"default","register":[{"event":"secret:update"}]}`, nil},
+		"CloudEvents":    {"POST", "/api/v1/events", `{}`, []string{"Content-Type", "application/cloudevents+json"}},
 		"renew":          {"POST", "/api/v1/auth/token/renew", `{"accessToken":"x"}`, nil},
 		"revoke":         {"POST", "/api/v1/auth/token/revoke", `{"accessToken":"x"}`, nil},
 		"WebSocket": {"GET", "/graphql", "", []string{
