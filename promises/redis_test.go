@@ -7,15 +7,43 @@ import (
 	"github.com/hark-events/hark/internal/testkit"
 )
 
+// A redisLike is one Redis, or a cluster.
+type redisLike interface {
+	URL() string
+	Stop()
+	Start()
+	Pause()
+	Resume()
+}
+
 // TestRedisGoesAway stops and then pauses Redis in the middle of two nodes' streams.
 func TestRedisGoesAway(t *testing.T) {
 	t.Parallel()
-	r := testkit.Redis(t)
+	redisGoesAway(t, testkit.Redis(t), 2)
+}
+
+// TestRedisClusterGoesAway is TestRedisGoesAway with three of each.
+func TestRedisClusterGoesAway(t *testing.T) {
+	t.Parallel()
+	redisGoesAway(t, testkit.NewRedisCluster(t), 3)
+}
+
+func redisGoesAway(t *testing.T, r redisLike, n int) {
+	t.Helper()
 	a := testkit.NewNode(t, "--database-url="+testkit.Postgres(t), "--redis-url="+r.URL(), "--migrate")
-	b := a.Beside()
-	testkit.StartAll(t, a, b)
+	nodes := []*testkit.Node{a}
+	for len(nodes) < n {
+		nodes = append(nodes, a.Beside())
+	}
+	testkit.StartAll(t, nodes...)
 	first := mustPublish(t, a.Admin(), 1)
-	followers := []*follower{follow(t, a.Admin(), first[0].Cursor), follow(t, b.Admin(), first[0].Cursor)}
+	var followers []*follower
+	var clients []testkit.Client
+	for _, n := range nodes {
+		followers = append(followers, follow(t, n.Admin(), first[0].Cursor))
+		clients = append(clients, n.Admin())
+	}
+	b := nodes[1]
 
 	last := int64(1)
 	// streamed publishes on both nodes, one event after the other, and waits for
@@ -25,12 +53,12 @@ func TestRedisGoesAway(t *testing.T) {
 		t.Helper()
 		begin := time.Now()
 		for range 20 {
-			for _, n := range []*testkit.Node{a, b} {
+			for _, n := range nodes {
 				last = mustPublish(t, n.Admin(), 1)[0].Sequence
 			}
 		}
 		if took := time.Since(begin); took > 15*time.Second {
-			t.Errorf("40 publishes while Redis was %s took %v", when, took)
+			t.Errorf("%d publishes while Redis was %s took %v", 20*n, when, took)
 		}
 		for _, f := range followers {
 			f.waitUntil(t, 2, last)
@@ -45,7 +73,7 @@ func TestRedisGoesAway(t *testing.T) {
 	streamed("paused")
 	r.Resume()
 
-	l := startLoad(t, a.Admin(), b.Admin())
+	l := startLoad(t, clients...)
 	for _, f := range []func(){r.Stop, r.Start, r.Pause, r.Resume} {
 		l.waitFor(t, 100)
 		f()

@@ -82,3 +82,21 @@ func (c *RedisCluster) form(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Stop ends all nodes at once.
+func (c *RedisCluster) Stop() { c.each((*RedisServer).Stop) }
+
+// Start starts them again after Stop: they know each other.
+func (c *RedisCluster) Start() { c.each((*RedisServer).Start) }
+
+// Pause makes all nodes hang.
+func (c *RedisCluster) Pause() { c.each((*RedisServer).Pause) }
+
+// Resume ends a Pause.
+func (c *RedisCluster) Resume() { c.each((*RedisServer).Resume) }
+
+func (c *RedisCluster) each(f func(*RedisServer)) {
+	for _, n := range c.Nodes {
+		f(n)
+	}
+}
