@@ -1,0 +1,58 @@
+package server_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hark-events/hark"
+)
+
+// What a subscriber costs who does not read: less than 64 KiB beside the
+// socket's own buffers. It is no parallel test, as it measures the process.
+func TestMemoryOfWhoDoesNotRead(t *testing.T) {
+	f := start(t)
+	const readers = 40
+	payload := `"` + strings.Repeat("x", 1000) + `"`
+	for range 9 {
+		f.log.append(payload)
+	}
+	begin := hark.Cursor{Project: f.log.project}.String()
+	var sockets []*socket
+	for range readers {
+		s := f.dial(t, "graphql-transport-ws")
+		s.init()
+		sockets = append(sockets, s)
+	}
+	for range 12_000 { // more than the system buffers
+		f.log.append(payload)
+	}
+	measure := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc + m.StackInuse)
+	}
+	before := measure()
+	for _, s := range sockets {
+		s.say(sub("1", `subscription{projectEvents(filter:{},after:"`+begin+`"){sequence payload}}`))
+	}
+	f.members(t, readers)
+	// Until nothing is written any more.
+	for sent := uint64(0); ; {
+		now := f.groups.Stats().Executed
+		if now > 0 && now == sent {
+			break
+		}
+		sent = now
+		<-time.After(300 * time.Millisecond)
+	}
+	const shared = 1 << 20 // the answers that the group keeps for all
+	if each := (measure() - before - shared) / readers; each > 64<<10 {
+		t.Errorf("%d bytes for each", each)
+	} else {
+		t.Logf("%d bytes for each", each)
+	}
+}
