@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha1" //nolint:gosec // RFC 6455 says so
+	"crypto/sha1" // RFC 6455 says so
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -85,7 +85,7 @@ func (s *receivers) answerMessages(r *bufio.Reader, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see above
+	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // see above
 	if _, err := fmt.Fprintf(w, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: hark.v1\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:])); err != nil {
 		return err

@@ -68,7 +68,6 @@ func connect(to endpoint, dial Dial, conf *tls.Config, userAgent string) (*conne
 		grpc.WithIdleTimeout(0), // the pool closes what is idle
 		grpc.WithMaxHeaderListSize(maxHeader),
 		grpc.WithReadBufferSize(readBuffer),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(codec{}), grpc.MaxCallRecvMsgSize(maxMessage)),
 	)

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -380,7 +381,7 @@ func TestRequest(t *testing.T) {
 	if err != nil || protojson.Unmarshal(text, &shown) != nil || !proto.Equal(&shown, message(d)) {
 		t.Errorf("%s, %v", text, err)
 	}
-	if req.Method != http.MethodPost || req.URL.String() != "grpcs://events.test:443/hark.v1.EventReceiver/Deliver" || strings.Join(req.Header["webhook-id"], "") != d.ID.String() {
+	if req.Method != http.MethodPost || req.URL.String() != "grpcs://events.test:443/hark.v1.EventReceiver/Deliver" || !slices.Equal(map[string][]string(req.Header)["webhook-id"], []string{d.ID.String()}) {
 		t.Errorf("%s %s %v", req.Method, req.URL, req.Header)
 	}
 }

@@ -25,7 +25,7 @@ func message(d *hark.Delivery) *harkv1.Event {
 	return &harkv1.Event{
 		Id:            e.ID.String(),
 		DeliveryId:    d.ID.String(),
-		Attempt:       int32(d.Attempt), //nolint:gosec // a schedule has a few attempts
+		Attempt:       int32(d.Attempt), // a schedule has a few attempts
 		Test:          d.Test,
 		ProjectId:     e.ProjectID.String(),
 		Sequence:      e.Sequence,

@@ -22,7 +22,7 @@ func BenchmarkWorker(b *testing.B) {
 			b.Error(err)
 			return
 		}
-		defer ws.CloseNow() //nolint:errcheck // it may be closed
+		defer ws.CloseNow() // it may be closed
 		for {
 			_, text, err := ws.Read(context.Background())
 			if err != nil {

@@ -567,7 +567,7 @@ func TestRequest(t *testing.T) {
 	if err != nil || string(text) != string(delivery.AppendJSON(nil, d)) {
 		t.Errorf("%s, %v", text, err)
 	}
-	if req.Method != http.MethodGet || req.URL.String() != "wss://events.test/x" || len(req.Header["webhook-signature"]) != 1 {
+	if req.Method != http.MethodGet || req.URL.String() != "wss://events.test/x" || len(map[string][]string(req.Header)["webhook-signature"]) != 1 {
 		t.Errorf("%s %s %v", req.Method, req.URL, req.Header)
 	}
 }

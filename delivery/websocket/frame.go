@@ -15,9 +15,9 @@ func appendFrame(b, message []byte) []byte {
 	case n < 126:
 		b = append(b, final|text, masked|byte(n))
 	case n <= 0xffff:
-		b = binary.BigEndian.AppendUint16(append(b, final|text, masked|126), uint16(n)) //nolint:gosec // fits
+		b = binary.BigEndian.AppendUint16(append(b, final|text, masked|126), uint16(n)) // fits
 	default:
-		b = binary.BigEndian.AppendUint64(append(b, final|text, masked|127), uint64(n)) //nolint:gosec // a length
+		b = binary.BigEndian.AppendUint64(append(b, final|text, masked|127), uint64(n)) // a length
 	}
 	var key [64]byte // the four bytes over and over
 	_, _ = rand.Read(key[:4])

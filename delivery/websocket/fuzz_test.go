@@ -3,7 +3,7 @@ package websocket
 import (
 	"bytes"
 	"context"
-	"crypto/sha1" //nolint:gosec // RFC 6455 says so
+	"crypto/sha1" // RFC 6455 says so
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -90,7 +90,7 @@ func FuzzConnection(f *testing.F) {
 type canned []byte
 
 func (c canned) RoundTrip(req *http.Request) (*http.Response, error) {
-	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see above
+	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // see above
 	return &http.Response{
 		StatusCode: http.StatusSwitchingProtocols, Request: req,
 		Header: http.Header{

@@ -48,7 +48,7 @@ func serve(t *testing.T, accept http.HandlerFunc, talk func(*peer)) string {
 			t.Error(err)
 			return
 		}
-		defer ws.CloseNow() //nolint:errcheck // it may be closed
+		defer ws.CloseNow() // it may be closed
 		ws.SetReadLimit(1 << 20)
 		talk(&peer{t, ws, h.conn, r.Header})
 	}))
