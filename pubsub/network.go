@@ -20,13 +20,28 @@ type network struct {
 	cluster *redis.ClusterClient
 }
 
-// newNetwork reads a URL: several hosts are nodes of a cluster.
-func newNetwork(url string) (network, error) {
+// newNetwork reads a URL as NewClient does.
+func newNetwork(url string) (n network, err error) {
+	c, err := NewClient(url)
+	switch c := c.(type) {
+	case *redis.Client:
+		n.one = c
+	case *redis.ClusterClient:
+		n.cluster = c
+	}
+	return n, err
+}
+
+// NewClient makes a client of the Redis at url, or of the cluster if it names
+// several hosts, separated by commas. Nothing is tried twice, and contexts end
+// what takes too long. It connects when it is first used. An error never shows
+// the password.
+func NewClient(url string) (redis.UniversalClient, error) {
 	first, addrs := splitHosts(url)
 	o, err := redis.ParseURL(first)
 	if err != nil {
 		// The parser's own words may quote any part of the URL, the password too.
-		return network{}, errors.New("the Redis URL is malformed: write redis://user:password@host:port/0, or rediss:// for TLS, with special characters of the password percent-encoded; several hosts, separated by commas, are a cluster")
+		return nil, errors.New("the Redis URL is malformed: write redis://user:password@host:port/0, or rediss:// for TLS, with special characters of the password percent-encoded; several hosts, separated by commas, are a cluster")
 	}
 	o.Protocol = 2 // messages come as plain replies, from every version of Redis
 	o.MaxRetries = -1
@@ -34,16 +49,16 @@ func newNetwork(url string) (network, error) {
 	o.ContextTimeoutEnabled = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	if len(addrs) == 1 {
-		return network{one: redis.NewClient(o)}, nil
+		return redis.NewClient(o), nil
 	}
 	if o.TLSConfig != nil {
 		o.TLSConfig.ServerName = "" // each node has its own
 	}
-	return network{cluster: redis.NewClusterClient(&redis.ClusterOptions{
+	return redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: addrs, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
 		Protocol: o.Protocol, MaxRedirects: 2, DialerRetries: 1, ContextTimeoutEnabled: true, MaintNotificationsConfig: o.MaintNotificationsConfig,
 		DialTimeout: shardTimeout, ReadTimeout: shardTimeout, WriteTimeout: shardTimeout,
-	})}, nil
+	}), nil
 }
 
 // splitHosts gives the URL with its first host alone, and all hosts.

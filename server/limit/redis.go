@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/hark-events/hark/pubsub"
 )
 
 // Times of Redis: a limit is not worth waiting for.
@@ -29,16 +30,11 @@ var _ Buckets = (*Redis)(nil)
 // NewRedis makes buckets in the Redis at url, as pubsub.NewRedis reads it. It
 // connects when it is first used; Close it.
 func NewRedis(url string) (*Redis, error) {
-	o, err := redis.ParseURL(url)
+	client, err := pubsub.NewClient(url)
 	if err != nil {
-		return nil, errors.New("the Redis URL is malformed") // the parser's words may quote its password
+		return nil, err
 	}
-	o.Protocol = 2
-	o.MaxRetries = -1
-	o.DialerRetries = 1
-	o.ContextTimeoutEnabled = true
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &Redis{client: redis.NewClient(o), script: redis.NewScript(take)}, nil
+	return &Redis{client: client, script: redis.NewScript(take)}, nil
 }
 
 // take is local.Take, by the clock of Redis and in microseconds.
