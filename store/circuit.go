@@ -59,7 +59,9 @@ func (c circuit) next(a *hark.Attempt, now hark.Time) (after circuit, told []str
 	}
 	if c.failingSince == 0 {
 		c.failingSince = now
-		told = append(told, turnedFailing)
+		if c.windowStart == 0 { // told once a minute, of an endpoint that fails now and then
+			told = append(told, turnedFailing)
+		}
 	}
 	c.failures++
 	if c.openedAt != 0 {
