@@ -149,6 +149,7 @@ func (p *Publisher) prepare(ctx context.Context, input []*hark.NewEvent) (*reque
 		e := &hark.Event{
 			ProjectID: project, Kind: in.Kind, Environment: in.Environment, Path: in.Path, Payload: in.Payload,
 			Actor: in.Actor, OccurredAt: in.OccurredAt, IdempotencyKey: in.IdempotencyKey,
+			Traceparent: hark.TraceparentFrom(ctx),
 		}
 		if !allows(e) {
 			return nil, hark.Errorf(hark.Forbidden, "the role does not permit to publish %s there", e.Kind)

@@ -2,6 +2,9 @@
 package resolvers
 
 import (
+	"context"
+
+	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/access"
 	"github.com/hark-events/hark/events"
 	"github.com/hark-events/hark/graph"
@@ -10,13 +13,19 @@ import (
 	"github.com/hark-events/hark/subscriptions"
 )
 
+// A Publisher stores events, all or none, and answers after the commit.
+// *events.Publisher is one.
+type Publisher interface {
+	Publish(ctx context.Context, input []*hark.NewEvent) (events []*hark.Event, duplicates int, err error)
+}
+
 // A Resolver knows the rooms that the fields ask.
 type Resolver struct {
 	Access        *access.Access
 	Catalog       *events.Catalog
 	Definitions   *events.Definitions
 	Log           *events.Log
-	Publisher     *events.Publisher
+	Publisher     Publisher
 	Listener      *stream.Listener
 	Store         *store.Store
 	Subscriptions *subscriptions.Service

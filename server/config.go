@@ -43,6 +43,10 @@ type Config struct {
 	// TrustedProxies are believed about where a request came from (X-Forwarded-For); default none.
 	TrustedProxies []netip.Prefix
 
+	// Trace begins the trace of a request on a route, and gives its id, and what
+	// ends it with the answer's status; default nobody does.
+	Trace func(r *http.Request, route string) (_ *http.Request, id string, end func(status int))
+
 	// Introspection lets everyone ask for the schema; without it only callers with READ_ACCESS.
 	Introspection bool
 	// Origins are those of browser clients, such as https://app.example.com; "*"

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/hark-events/hark"
@@ -33,6 +34,14 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		answer := &answer{ResponseWriter: w}
+		if s.conf.Trace != nil {
+			traced, id, end := s.conf.Trace(r, route(r.URL.Path))
+			r = traced
+			if id != "" {
+				wire.Note(r.Context(), slog.String("trace", id))
+			}
+			defer func() { end(answer.status) }()
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 		defer func() {
 			s.recovered(answer, r, recover())
@@ -55,6 +64,15 @@ func (s *Server) limited(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// route is a path as traces name it: whatever is none of hark's is one.
+func route(path string) string {
+	switch {
+	case path == "/graphql", strings.HasPrefix(path, "/api/v1/events"), strings.HasPrefix(path, "/api/v1/auth/"), path == "/healthz", path == "/readyz", path == "/metrics":
+		return path
+	}
+	return "other"
 }
 
 // recovered answers for a handler that panicked: the stack is logged, never shown.

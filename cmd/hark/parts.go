@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -75,6 +76,15 @@ func (c *serveCmd) limiter(m *telemetry.Metrics, log *slog.Logger) (l *limit.Lim
 	}
 	conf.Shared = shared
 	return limit.New(conf), func() { _ = shared.Close() }, nil
+}
+
+// closeTraces sends what is left of them.
+func closeTraces(ctx context.Context, t *telemetry.Traces, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := t.Close(ctx); err != nil {
+		log.Warn("the last traces were not sent", "err", err)
+	}
 }
 
 // redisLog takes what the Redis client would print between the lines of the

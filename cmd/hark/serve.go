@@ -110,9 +110,14 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		return err
 	}
 	metrics := telemetry.New()
+	traces, err := telemetry.NewTraces(ctx, version())
+	if err != nil {
+		return usageError{err}
+	}
+	defer closeTraces(ctx, traces, log)
 	callbacks := newCallbacks(policy, client, newSigner(signing, log), st, log)
 	var starter events.Starter
-	worker := delivery.NewWorker(st, callbacks.Drivers, log, delivery.Config{DrainTimeout: c.DrainTimeout, Observe: metrics.Attempt})
+	worker := delivery.NewWorker(st, callbacks.Drivers, log, delivery.Config{DrainTimeout: c.DrainTimeout, Observe: traces.Attempt(metrics.Attempt)})
 	wake := func() {}
 	if c.Has("worker") {
 		starter, wake = worker, worker.Wake
@@ -120,16 +125,18 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 
 	may := authority{acc}
 	catalog := events.NewCatalog(st)
-	hub := stream.NewHub(st, broker, log, stream.Config{})
+	announcer := telemetry.TracedBroker{Broker: broker, Traces: traces}
+	hub := stream.NewHub(st, announcer, log, stream.Config{})
 	metrics.Hub(hub)
 	groups := stream.NewGroups()
 	metrics.Groups(groups)
 	listener := stream.NewListener(hub, may, store.DefaultProjectID())
-	publisher := events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: c.Retention, Starter: starter, Observe: metrics.Commit})
+	publisher := events.NewPublisher(st, catalog, may, announcer, log, events.Config{Retention: c.Retention, Starter: starter, Observe: metrics.Commit})
+	traced := telemetry.TracedPublisher{Publisher: publisher, Traces: traces}
 	subs := subscriptions.New(st, may, callbacks.Drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: wake})
 	resolver := &resolvers.Resolver{
 		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may),
-		Publisher: publisher, Listener: listener, Store: st,
+		Publisher: traced, Listener: listener, Store: st,
 		Subscriptions: subs,
 	}
 	var schema graphql.ExecutableSchema // none: a worker alone answers its operator
@@ -144,7 +151,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	limited := limit.Access{Access: acc, Limiter: limiter}
 	srv := server.New(server.Config{
 		Schema: schema, Access: limited, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
-		Publisher: publisher, Projects: acc,
+		Publisher: traced, Projects: acc, Trace: traces.Request,
 		Playground: console.Playground(), WSDL: soap.WSDL(), JWKS: delivery.JWKS(signing.Public), Metrics: metrics.Handler(),
 		Groups: groups, Limits: c.limits(), Checks: c.checks(st, broker),
 		TLS: tlsConfig, H2C: c.H2C,
@@ -173,7 +180,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	if grpcListener != nil {
 		log.Info("listening for gRPC", "addr", grpcListener.Addr().String())
 		ingestion := grpcapi.New(grpcapi.Config{
-			Publisher: publisher, Projects: acc, Access: limited, Refused: acc.NoteRefusal, Limiter: limiter, TLS: tlsConfig, DrainTimeout: c.DrainTimeout, Log: log,
+			Publisher: traced, Projects: acc, Trace: traces.Call, Access: limited, Refused: acc.NoteRefusal, Limiter: limiter, TLS: tlsConfig, DrainTimeout: c.DrainTimeout, Log: log,
 		})
 		work.Go(func() error { return ingestion.Serve(workCtx, grpcListener) })
 	}

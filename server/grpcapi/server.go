@@ -52,6 +52,8 @@ type Config struct {
 	Limiter   *limit.Limiter                           // of addresses; default none
 	Refused   func(ctx context.Context, e *hark.Error) // is told of refusals; default nobody
 
+	Trace grpc.UnaryServerInterceptor // outside of all others; default none
+
 	TLS          *tls.Config   // nil: no TLS
 	DrainTimeout time.Duration // for calls under way when Serve ends; default 30s
 	Log          *slog.Logger
@@ -75,8 +77,12 @@ func New(c Config) *Server {
 	}
 	s := &Server{conf: c, health: health.NewServer()}
 	s.draining, s.drain = context.WithCancel(context.Background())
+	chain := []grpc.UnaryServerInterceptor{s.record, s.recover, s.authenticate}
+	if c.Trace != nil {
+		chain = append([]grpc.UnaryServerInterceptor{c.Trace}, chain...)
+	}
 	options := []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(s.record, s.recover, s.authenticate),
+		grpc.ChainUnaryInterceptor(chain...),
 		grpc.StreamInterceptor(s.watched),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeader),
