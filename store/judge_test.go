@@ -193,7 +193,10 @@ func TestPaceHoldsOverNodes(t *testing.T) {
 		began := hark.Now()
 		var starts []hark.Time
 		for i := range 40 {
-			for _, d := range claimAll(t, []*store.Store{a, b}[i%2], time.Minute, hark.Want{Subscription: sub, N: 7, MaxPerSecond: 50}) {
+			for _, d := range claimAll(t, []*store.Store{a, b}[i%2], time.Minute, hark.Want{Subscription: sub, N: 50, MaxPerSecond: 50}) {
+				if ahead := d.StartAt.Sub(hark.Now()); ahead > 100*time.Millisecond {
+					t.Errorf("a start was given %s ahead", ahead)
+				}
 				starts = append(starts, d.StartAt)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent/delivery"
+	"github.com/hark-events/hark/ent/replay"
 	"github.com/hark-events/hark/subscriptions"
 )
 
@@ -23,7 +24,7 @@ func TestReplayGoesOnWithoutItsNode(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		replay := func() {
+		again := func() {
 			t.Helper()
 			got, err := n.Replay(as(t), subscriptions.ReplayDeliveriesInput{EventSubscriptionID: row.ID})
 			if err != nil || got != 2500 {
@@ -34,7 +35,7 @@ func TestReplayGoesOnWithoutItsNode(t *testing.T) {
 			}
 		}
 		failed()
-		replay()
+		again()
 		other.keep(t)
 		eventually(t, "all are due", func() bool { return n.counts(t, row.ID)[hark.Pending] == 2500 })
 		if got := n.rows(t, delivery.ScheduleStartNEQ(3)); len(got) > 0 {
@@ -52,6 +53,14 @@ func TestReplayGoesOnWithoutItsNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "all are held", func() bool { return n.counts(t, row.ID)[hark.Held] == 2500 })
+		// What stays held is looked at once.
+		if got, err := n.Replay(as(t), subscriptions.ReplayDeliveriesInput{EventSubscriptionID: row.ID, Status: []hark.DeliveryStatus{hark.Held}}); err != nil || got != 2500 {
+			t.Fatalf("scheduled %d, %v", got, err)
+		}
+		eventually(t, "the replay is done", func() bool { return n.store.Ent().Replay.Query().Where(replay.Done(false)).CountX(t.Context()) == 0 })
+		if c := n.counts(t, row.ID); c[hark.Held] != 2500 {
+			t.Errorf("what its owner may not have: %v", c)
+		}
 		other.authority.change(nil)
 		eventually(t, "all are due again", func() bool { return n.counts(t, row.ID)[hark.Pending] == 2500 })
 	})
