@@ -98,8 +98,8 @@ func (l *line) start(d *hark.Delivery, now time.Time) time.Time {
 		return now
 	}
 	at := l.nextStart
-	if d.StartAt != 0 {
-		at = d.StartAt.Time()
+	if s := d.StartAt.Time(); d.StartAt != 0 && s.After(at) { // what comes late keeps its distance all the same
+		at = s
 	}
 	if at.Before(now) {
 		at = now
