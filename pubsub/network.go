@@ -78,25 +78,12 @@ func splitHosts(url string) (first string, hosts []string) {
 
 func (n network) sharded() bool { return n.cluster != nil }
 
-func (n network) pipeline() redis.Pipeliner {
+// commands are what one Redis and a cluster have in common.
+func (n network) commands() redis.UniversalClient {
 	if n.sharded() {
-		return n.cluster.Pipeline()
+		return n.cluster
 	}
-	return n.one.Pipeline()
-}
-
-func (n network) ping(ctx context.Context) error {
-	if n.sharded() {
-		return n.cluster.Ping(ctx).Err()
-	}
-	return n.one.Ping(ctx).Err()
-}
-
-func (n network) close() error {
-	if n.sharded() {
-		return n.cluster.Close()
-	}
-	return n.one.Close()
+	return n.one
 }
 
 // shard gives the Redis that has a channel.

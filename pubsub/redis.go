@@ -119,7 +119,7 @@ func (r *Redis) begin(begun *bool, f func(context.Context)) {
 
 // Ping implements Broker: one round trip to Redis.
 func (r *Redis) Ping(ctx context.Context) error {
-	if err := r.network.ping(ctx); err != nil {
+	if err := r.network.commands().Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("ping redis: %w", err)
 	}
 	return nil
@@ -137,7 +137,7 @@ func (r *Redis) Close() error {
 	r.stop()
 	r.running.Wait()
 	_ = r.local.Close() // never fails
-	if err := r.network.close(); err != nil {
+	if err := r.network.commands().Close(); err != nil {
 		return fmt.Errorf("close redis: %w", err)
 	}
 	return nil

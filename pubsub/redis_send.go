@@ -57,7 +57,7 @@ func (r *Redis) empty(ctx context.Context, down *outage) {
 }
 
 func (r *Redis) publish(ctx context.Context, batch []announcement) error {
-	pipe := r.network.pipeline()
+	pipe := r.network.commands().Pipeline()
 	var counts []int // of events, by command
 	for project, part := range messages(batch) {
 		if r.network.sharded() {

@@ -17,6 +17,7 @@ import (
 	"github.com/hark-events/hark/server/limit"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/projectevents"
+	"github.com/hark-events/hark/server/websocket"
 	"github.com/hark-events/hark/stream"
 )
 
@@ -57,6 +58,7 @@ type Config struct {
 
 	Groups *stream.Groups  // of the streams; default new ones
 	Limits audience.Limits // of the streams
+	Notes  websocket.Notes // for a client that comes back to another node; default none
 
 	TLS *tls.Config // nil: plain HTTP
 	H2C bool        // HTTP/2 without TLS; with it HTTP/2 is always spoken

@@ -1,12 +1,18 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
+	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server"
+	"github.com/hark-events/hark/stream"
 )
 
 // openWith gives the payload of connection_init more.
@@ -86,6 +92,55 @@ func TestSessionIsTheCallersOwn(t *testing.T) {
 	other.acknowledged()
 	two := f.log.append("2") // the first one goes on
 	s.want(s.next("a", two))
+}
+
+// A board holds notes of all nodes.
+type board struct {
+	mu    sync.Mutex
+	notes map[string][]byte
+}
+
+func (b *board) PutNote(_ context.Context, name string, note []byte, stays time.Duration) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notes[name] = note
+	return nil
+}
+
+func (b *board) TakeNote(_ context.Context, name string) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	note := b.notes[name]
+	delete(b.notes, name)
+	return note, nil
+}
+
+// A node that stops leaves its sessions to the others.
+func TestSessionIsResumedElsewhere(t *testing.T) {
+	t.Parallel()
+	b := &board{notes: map[string][]byte{}}
+	shared := func(c *server.Config) { c.Notes = b }
+	f := start(t, shared)
+	s := f.dial(t, "graphql-transport-ws")
+	s.say(initMessage)
+	session := s.acknowledged()
+	s.say(sub("a", live))
+	f.members(t, 1)
+	one := f.log.append("1")
+	s.want(s.next("a", one))
+	f.server.Drain()
+	s.closed(1012)
+	two := f.log.append("2")
+
+	other := &fixture{access: f.access, log: f.log, groups: stream.NewGroups(), lines: &lines{}}
+	other.server = other.newServer(shared)
+	other.Server = httptest.NewServer(other.server)
+	defer other.Close()
+	defer other.server.Drain()
+	again := other.dial(t, "graphql-transport-ws")
+	again.openWith(`"session":"` + session + `"`)
+	again.say(sub("a", live))
+	again.want(again.next("a", two))
 }
 
 // A client that keeps its cursors goes on at any node, whatever became of the other.

@@ -33,7 +33,7 @@ func (s *Server) api(mux *http.ServeMux) {
 	c := s.conf
 	executor := operation.NewExecutor(c.Schema, c.Guard, c.Introspection, c.Log)
 	mux.Handle("/graphql", upgrade(
-		s.stream(websocket.New(executor, s.groups, c.Access, s.audience, s.allowed, c.Log)),
+		s.stream(websocket.New(executor, s.groups, c.Access, s.audience, c.Notes, s.allowed, c.Log)),
 		graphqlhttp.New(executor, s.groups, c.Access, s.audience)))
 	mux.Handle("/api/v1/events", method(http.MethodPost, cloudevents.New(c.Publisher, c.Projects, c.Access, c.Log)))
 	mux.Handle("/api/v1/events/subscribe/project-events",

@@ -153,7 +153,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		Schema: schema, Access: limited, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
 		Publisher: traced, Projects: acc, Trace: traces.Request,
 		Playground: console.Playground(), WSDL: soap.WSDL(), JWKS: delivery.JWKS(signing.Public), Metrics: metrics.Handler(),
-		Groups: groups, Limits: c.limits(), Checks: c.checks(st, broker),
+		Groups: groups, Limits: c.limits(), Notes: notes(broker), Checks: c.checks(st, broker),
 		TLS: tlsConfig, H2C: c.H2C,
 		Refused: acc.NoteRefusal, TrustedProxies: c.TrustedProxies, Limiter: limiter,
 		Introspection: c.Introspection, Origins: c.CORSOrigins, DrainTimeout: c.DrainTimeout, Log: log,

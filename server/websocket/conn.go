@@ -65,7 +65,7 @@ func (c *conn) serve(ctx context.Context, ok bool) {
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(closed)
-		c.sessions.end(c, c.stopAll())
+		c.sessions.end(context.WithoutCancel(ctx), c, c.stopAll())
 		switch why := cause(ctx); {
 		case errors.Is(why, socket.ErrSlow):
 			c.out.Last(appendClose(nil, why.code, why.reason))

@@ -31,13 +31,14 @@ type Handler struct {
 	log      *slog.Logger
 }
 
-// New makes a Handler. allowed says which origins may connect; when the
+// New makes a Handler. n, which may be nil, is what nodes leave for each other;
+// allowed says which origins may connect; when the
 // audience goes home every connection is closed with 1012, and no new one is taken.
-func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience, allowed func(*http.Request) bool, log *slog.Logger) *Handler {
+func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience, n Notes, allowed func(*http.Request) bool, log *slog.Logger) *Handler {
 	limits := au.Limits()
 	return &Handler{
 		executor: e, groups: g, access: a, audience: au, limits: limits,
-		sessions: newSessions(limits.Streams), allowed: allowed, log: log,
+		sessions: newSessions(limits.Streams, n), allowed: allowed, log: log,
 	}
 }
 

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -17,25 +18,34 @@ const resumable = 5 * time.Minute
 // positions are the cursors that operations are to go on behind, by their ids.
 type positions map[string]string
 
-// A lost is what is kept of a connection that ended.
-type lost struct {
-	identity hark.ID
-	at       positions
-	until    time.Time
+// Notes are what one node leaves for any other, for a while. *pubsub.Redis has them.
+type Notes interface {
+	PutNote(ctx context.Context, name string, note []byte, stays time.Duration) error
+	// TakeNote gives a note once; nil: there is none.
+	TakeNote(ctx context.Context, name string) ([]byte, error)
 }
 
-// sessions remember where the operations of this node's connections were, for
-// clients that lost one and start the same operations again.
+// A lost is what is kept of a connection that ended.
+type lost struct {
+	Identity hark.ID
+	At       positions
+	Until    time.Time
+}
+
+// sessions remember where the operations of connections were, for clients that
+// lost one and start the same operations again.
 type sessions struct {
+	notes Notes // nil: there are no other nodes
+
 	mu   sync.Mutex
 	live map[string]*conn
-	lost *lru.Cache[string, lost]
+	lost *lru.Cache[string, lost] // where notes cannot be left
 }
 
 // newSessions remembers at most as many lost connections as there may be open ones.
-func newSessions(most int) *sessions {
+func newSessions(most int, n Notes) *sessions {
 	cache, _ := lru.New[string, lost](max(most, 1)) // fails for a size below 1 only
-	return &sessions{live: map[string]*conn{}, lost: cache}
+	return &sessions{notes: n, live: map[string]*conn{}, lost: cache}
 }
 
 // begin gives a connection its session.
@@ -52,17 +62,28 @@ func (s *sessions) begin(c *conn) (id string) {
 }
 
 // end notes that a connection has ended, where its operations were.
-func (s *sessions) end(c *conn, at positions) {
+func (s *sessions) end(ctx context.Context, c *conn, at positions) {
+	s.mu.Lock()
+	name := c.name
+	s.mu.Unlock()
+	l := lost{c.identity(), at, time.Now().Add(resumable)}
+	there := name == "" || len(at) == 0 || s.put(ctx, name, l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(c.stopped)
-	if c.name == "" {
-		return
-	}
 	delete(s.live, c.name)
-	if len(at) > 0 {
-		s.lost.Add(c.name, lost{c.identity(), at, time.Now().Add(resumable)})
+	if !there {
+		s.lost.Add(name, l)
 	}
+}
+
+// put leaves a note for all nodes; false: there is no place for one.
+func (s *sessions) put(ctx context.Context, name string, l lost) bool {
+	if s.notes == nil {
+		return false
+	}
+	note, _ := json.Marshal(l) // texts
+	return s.notes.PutNote(ctx, name, note, resumable) == nil
 }
 
 // take gives the positions of an identity's session, once. A connection that
@@ -79,12 +100,24 @@ func (s *sessions) take(ctx context.Context, id string, identity hark.ID) positi
 			return nil
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l, ok := s.lost.Peek(id)
-	if !ok || l.identity != identity || time.Now().After(l.until) {
+	l := s.find(ctx, id)
+	if l.Identity != identity || time.Now().After(l.Until) {
 		return nil
 	}
+	return l.At
+}
+
+// find takes what is kept of a session; zero: nothing is.
+func (s *sessions) find(ctx context.Context, id string) (l lost) {
+	s.mu.Lock()
+	l, here := s.lost.Peek(id)
 	s.lost.Remove(id)
-	return l.at
+	s.mu.Unlock()
+	if here || s.notes == nil {
+		return l
+	}
+	if note, err := s.notes.TakeNote(ctx, id); err == nil && note != nil {
+		_ = json.Unmarshal(note, &l) // what is no note is none
+	}
+	return l
 }
