@@ -79,12 +79,12 @@ func (c *serveCmd) limiter(m *telemetry.Metrics, log *slog.Logger) (l *limit.Lim
 	return limit.New(conf), func() { _ = shared.Close() }, nil
 }
 
-<<<<<<< /work/main/cmd/hark/parts.go
 // notes are those of a broker that has any.
 func notes(b pubsub.Broker) websocket.Notes {
 	n, _ := b.(websocket.Notes)
 	return n
-=======
+}
+
 // closeTraces sends what is left of them.
 func closeTraces(ctx context.Context, t *telemetry.Traces, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -92,7 +92,6 @@ func closeTraces(ctx context.Context, t *telemetry.Traces, log *slog.Logger) {
 	if err := t.Close(ctx); err != nil {
 		log.Warn("the last traces were not sent", "err", err)
 	}
->>>>>>> /tmp/tmpn6wxawei/n
 }
 
 // redisLog takes what the Redis client would print between the lines of the
