@@ -110,7 +110,7 @@ func (s *Store) discardSome(ctx context.Context, tx *ent.Tx, subscription hark.I
 	if err != nil || len(found) == 0 {
 		return false, err
 	}
-	query, args := s.discard(subscription, reason, oldOnes, math.MaxInt64, discardBatch)
+	query, args := s.discard(subscription, reason, discardBatch, "true")
 	res, err := tx.ExecContext(ctx, s.rebind(query), args...)
 	if err != nil {
 		return false, err
@@ -119,18 +119,12 @@ func (s *Store) discardSome(ctx context.Context, tx *ent.Tx, subscription hark.I
 	return n == discardBatch, err
 }
 
-// What discard drops of a subscription, before a time.
-const (
-	oldOnes   = "next_attempt_at < ? AND created_at < ?"
-	oldBarred = "next_attempt_at = 9223372036854775806 AND ? > created_at AND created_at < ?" // see isBarred
-)
-
-// discard is the statement that drops at most limit waiting deliveries created
-// before a time, the oldest ones.
-func (s *Store) discard(subscription hark.ID, reason, which string, before hark.Time, limit int) (query string, args []any) {
+// discard is the statement that drops at most limit waiting deliveries of a
+// subscription, the oldest ones, for which a condition with arguments holds.
+func (s *Store) discard(subscription hark.ID, reason string, limit int, which string, args ...any) (query string, all []any) {
 	return `UPDATE deliveries SET status = 'DISCARDED', discard_reason = ?, next_attempt_at = 0, updated_at = ?
 		WHERE status IN ('PENDING', 'HELD') AND id IN (
-			SELECT id FROM deliveries WHERE status IN ('PENDING', 'HELD') AND subscription_id = ? AND ` + which + `
-			ORDER BY next_attempt_at, sequence LIMIT ` + strconv.Itoa(limit) + s.skipLocked() + ")",
-		[]any{reason, int64(hark.Now()), subscription, int64(before), int64(before)}
+			SELECT d.id FROM deliveries d WHERE d.status IN ('PENDING', 'HELD') AND d.subscription_id = ? AND ` + which + `
+			ORDER BY d.next_attempt_at, d.sequence LIMIT ` + strconv.Itoa(limit) + s.skipLocked() + ")",
+		append([]any{reason, hark.Now(), subscription}, args...)
 }

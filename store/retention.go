@@ -81,7 +81,7 @@ func (s *Store) trimWaiting(ctx context.Context, cutoff hark.Time) (more bool, e
 	if gone {
 		reason, before = "the subscription is deleted", math.MaxInt64
 	}
-	query, args := s.discard(id, reason, oldOnes, before, trimRows)
+	query, args := s.discard(id, reason, trimRows, "d.next_attempt_at < ? AND d.created_at < ?", before, before)
 	n, err := s.exec(ctx, query, args...)
 	return n > 0, err
 }
@@ -93,7 +93,7 @@ func (s *Store) trimBarred(ctx context.Context, cutoff hark.Time) (more bool, er
 	if err != nil || len(ids) == 0 {
 		return false, err
 	}
-	query, args := s.discard(ids[0], "retention", oldBarred, cutoff, trimRows)
+	query, args := s.discard(ids[0], "retention", trimRows, isBarred+" AND d.created_at < ?", cutoff)
 	n, err := s.exec(ctx, query, args...)
 	return n > 0, err
 }

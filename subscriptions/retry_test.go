@@ -1,0 +1,54 @@
+package subscriptions_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/delivery"
+	"github.com/hark-events/hark/internal/testkit"
+	"github.com/hark-events/hark/store"
+	"github.com/hark-events/hark/subscriptions"
+)
+
+func TestRetryBeginsTheScheduleAnew(t *testing.T) {
+	t.Parallel()
+	testkit.Stores(t, func(t *testing.T, st *store.Store) {
+		n := newNode(t, st)
+		row := n.subscribe(t)
+		schedule := []time.Duration{time.Hour}
+		attempt := func() *hark.Attempt {
+			t.Helper()
+			ds := n.claim(t, row.ID)
+			if len(ds) != 1 {
+				t.Fatalf("claimed %d", len(ds))
+			}
+			a := &hark.Attempt{Delivery: ds[0], StartedAt: hark.Now(), StatusCode: 500}
+			delivery.Decide(a, schedule, delivery.Receipt{}, errors.New("answered 500"))
+			if a.Status == hark.Pending {
+				a.NextAt = hark.Now()
+			}
+			if err := st.Record(t.Context(), []*hark.Attempt{a}); err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		n.publish(t, 1)
+		for round := range 3 {
+			for i, want := range []hark.DeliveryStatus{hark.Pending, hark.Failed} {
+				if a := attempt(); a.Status != want || a.Delivery.Attempt != 2*round+i+1 {
+					t.Fatalf("round %d, attempt %d: %s", round, a.Delivery.Attempt, a.Status)
+				}
+			}
+			d := n.rows(t)[0]
+			if round == 1 { // a replay is a retry of many
+				if _, err := n.Replay(as(t), subscriptions.ReplayDeliveriesInput{EventSubscriptionID: row.ID}); err != nil {
+					t.Fatal(err)
+				}
+			} else if _, err := n.Retry(as(t), d.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
