@@ -21,12 +21,14 @@ import (
 const rolling = 2000
 
 // A wanderer hears the default project's events from one node after the other,
-// each behind the cursor of the last one that it has.
+// each behind the cursor of the last one that it has, or by its session.
 type wanderer struct {
-	nodes  []*testkit.Node
-	cursor string
-	next   atomic.Int64 // sequence
-	wrong  atomic.Value // what it should not have heard, as text
+	nodes   []*testkit.Node
+	begin   string // cursor
+	cursor  string
+	session string
+	next    atomic.Int64 // sequence
+	wrong   atomic.Value // what it should not have heard, as text
 }
 
 var answered = regexp.MustCompile(`"sequence":(\d+)\}\},"extensions":\{"cursor":"([^"]+)"`)
@@ -68,8 +70,17 @@ func (w *wanderer) bySSE(ctx context.Context, c testkit.Client) {
 	}
 }
 
-// bySocket hears until the connection is closed.
-func (w *wanderer) bySocket(ctx context.Context, c testkit.Client) {
+// byCursor hears until the connection is closed.
+func (w *wanderer) byCursor(ctx context.Context, c testkit.Client) {
+	w.bySocket(ctx, c, map[string]any{"cursors": map[string]string{"1": w.cursor}})
+}
+
+// bySession does too.
+func (w *wanderer) bySession(ctx context.Context, c testkit.Client) {
+	w.bySocket(ctx, c, map[string]any{"session": w.session})
+}
+
+func (w *wanderer) bySocket(ctx context.Context, c testkit.Client, payload map[string]any) {
 	dial, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	ws, _, err := websocket.Dial(dial, strings.Replace(c.URL, "http", "ws", 1)+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
@@ -77,14 +88,20 @@ func (w *wanderer) bySocket(ctx context.Context, c testkit.Client) {
 		return // the node is down
 	}
 	defer ws.CloseNow()
-	payload, _ := json.Marshal(map[string]any{"authorization": "Bearer " + c.Token, "cursors": map[string]string{"1": w.cursor}}) // texts
-	for _, m := range []string{
-		`{"type":"connection_init","payload":` + string(payload) + `}`,
-		`{"id":"1","type":"subscribe","payload":{"query":"subscription { projectEvents(filter: {}) { sequence } }"}}`,
-	} {
-		if ws.Write(ctx, websocket.MessageText, []byte(m)) != nil {
-			return
-		}
+	payload["authorization"] = "Bearer " + c.Token
+	opening, _ := json.Marshal(payload) // texts
+	if ws.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"connection_init","payload":%s}`, opening)) != nil {
+		return
+	}
+	_, b, err := ws.Read(ctx)
+	var ack struct{ Payload struct{ Session string } }
+	if err != nil || json.Unmarshal(b, &ack) != nil || ack.Payload.Session == "" {
+		return
+	}
+	w.session = ack.Payload.Session
+	const subscribe = `{"id":"1","type":"subscribe","payload":{"query":"subscription { projectEvents(filter: {}, after: \"%s\") { sequence } }"}}`
+	if ws.Write(ctx, websocket.MessageText, fmt.Appendf(nil, subscribe, w.begin)) != nil {
+		return
 	}
 	for {
 		_, b, err := ws.Read(ctx)
@@ -113,15 +130,11 @@ func TestRollingRestart(t *testing.T) {
 	ended := make(chan struct{}, rolling)
 	all := make([]*wanderer, rolling)
 	for i := range all {
-		w := &wanderer{nodes: nodes, cursor: first.Cursor}
+		w := &wanderer{nodes: nodes, begin: first.Cursor, cursor: first.Cursor}
 		w.next.Store(first.Sequence + 1)
 		all[i] = w
-		hear := w.bySSE
-		if i%2 == 0 {
-			hear = w.bySocket
-		}
 		go func() {
-			w.wander(ctx, i, hear)
+			w.wander(ctx, i, []func(context.Context, testkit.Client){w.bySSE, w.byCursor, w.bySession}[i%3])
 			ended <- struct{}{}
 		}()
 	}
