@@ -1,6 +1,6 @@
 # What one does with hark. Plain `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run gen check test race bench e2e migration console services
+.PHONY: help run gen check test race bench fuzz soak e2e migration console services
 
 # All that have tests but e2e, which needs Node and a browser.
 packages = go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /e2e$$
@@ -34,6 +34,12 @@ race: services ## run the tests under the race detector
 
 bench: ## measure hark against the limits of this machine; FLAGS="-only fan" and the like go to the program
 	go run ./bench $(FLAGS)
+
+fuzz: ## run each fuzz target for a minute, or FUZZTIME=10s
+	tools/fuzz "$(or $(FUZZTIME),1m)"
+
+soak: ## ten minutes, or TIME=1m, of load, failing subscribers and restarts
+	SOAK_TIME=$(or $(TIME),10m) go test -count=1 -v -timeout 0 ./promises/soak
 
 e2e: ## run real clients against the built binary: Node, Chromium, the commands of the README
 	npm --prefix e2e ci --no-audit --no-fund
