@@ -125,9 +125,13 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 
 	may := authority{acc}
 	catalog := events.NewCatalog(st)
-	announcer := telemetry.TracedBroker{Broker: broker, Traces: traces}
+	announcer := telemetry.TracedBroker{Broker: broker, Traces: traces, Lag: metrics.Lag}
 	hub := stream.NewHub(st, announcer, log, stream.Config{})
 	metrics.Hub(hub)
+	metrics.State(st.Ent(), log)
+	if c.RedisURL != "" {
+		metrics.Redis(broker.Ping)
+	}
 	groups := stream.NewGroups()
 	metrics.Groups(groups)
 	listener := stream.NewListener(hub, may, store.DefaultProjectID())

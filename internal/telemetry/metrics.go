@@ -26,6 +26,8 @@ type Metrics struct {
 	attempts   *prometheus.HistogramVec
 	inFlight   prometheus.Gauge
 	limited    *prometheus.CounterVec
+	dead       *prometheus.CounterVec
+	lag        prometheus.Histogram
 }
 
 // New makes Metrics with those of Go and the process.
@@ -56,6 +58,14 @@ func New() *Metrics {
 			Name: "hark_rate_limited_total", Help: "Requests refused because an identity or an address makes too many, by kind.",
 		}, []string{"kind"}),
 	}
+	m.dead = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hark_deliveries_dead_total", Help: "Deliveries that became dead letters by an attempt of this node, by protocol.",
+	}, []string{"protocol"})
+	m.lag = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "hark_stream_lag_seconds", Help: "From an event's publishing to its arrival at the streams of this node, by announcement.",
+		Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+	})
+	m.registry.MustRegister(m.dead, m.lag)
 	for _, kind := range []string{"identity", "address", "login"} {
 		m.limited.WithLabelValues(kind) // there from the start, at 0
 	}
@@ -71,6 +81,21 @@ func (m *Metrics) Handler() http.Handler {
 
 // Limited counts a request that was refused by the limit of a kind.
 func (m *Metrics) Limited(kind string) { m.limited.WithLabelValues(kind).Inc() }
+
+// Lag counts how late an event came to the streams of this node.
+func (m *Metrics) Lag(d time.Duration) { m.lag.Observe(d.Seconds()) }
+
+// Redis tells whether Redis answers.
+func (m *Metrics) Redis(ping func(context.Context) error) {
+	m.gather("hark_redis_up", "1 while Redis answers, else 0; absent without Redis.", func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if ping(ctx) != nil {
+			return 0
+		}
+		return 1
+	})
+}
 
 // Commit counts one group commit.
 func (m *Metrics) Commit(c events.Commit) {
@@ -95,6 +120,9 @@ func (m *Metrics) Attempt(ctx context.Context, s *hark.Subscription, _ *hark.Del
 		decision := "cut"
 		if a != nil {
 			decision = strings.ToLower(string(a.Status))
+			if a.Status == hark.Failed {
+				m.dead.WithLabelValues(string(s.Protocol)).Inc()
+			}
 		}
 		m.attempts.WithLabelValues(string(s.Protocol), decision).Observe(time.Since(start).Seconds())
 	}

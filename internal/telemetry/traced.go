@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -66,6 +67,7 @@ func (t *Traces) Attempt(next Observer) Observer {
 type TracedBroker struct {
 	pubsub.Broker
 	Traces *Traces
+	Lag    func(time.Duration) // is told how late each event is
 }
 
 // Publish implements pubsub.Broker.
@@ -80,10 +82,14 @@ func (b TracedBroker) Publish(project hark.ID, events []*hark.Event) {
 
 // Subscribe implements pubsub.Broker.
 func (b TracedBroker) Subscribe(project hark.ID, handle func([]*hark.Event)) (cancel func()) {
-	if b.Traces.provider == nil {
-		return b.Broker.Subscribe(project, handle)
-	}
 	return b.Broker.Subscribe(project, func(events []*hark.Event) {
+		for _, e := range events {
+			b.Lag(hark.Now().Sub(e.PublishedAt))
+		}
+		if b.Traces.provider == nil {
+			handle(events)
+			return
+		}
 		spans := make([]trace.Span, len(events))
 		for i, e := range events {
 			_, spans[i] = b.Traces.tracer.Start(b.Traces.under(context.Background(), e), "stream", trace.WithAttributes(
