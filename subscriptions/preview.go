@@ -130,10 +130,6 @@ func (s *Service) previewRequest(ctx context.Context, o *order, e *hark.Event) (
 		Type: o.credentials.Type, Username: o.credentials.Username, Password: blanked,
 		ClientID: o.credentials.ClientID, ClientSecret: blanked, Token: blanked, HeaderName: o.credentials.HeaderName, Key: blanked,
 	}
-	set(&sub.SOAPVersion, o.SoapVersion)
-	if o.credentials.Type == hark.Basic { // which SOAP has in its body
-		sub.Credentials = hark.Credentials{Type: hark.Basic, Username: o.credentials.Username, Password: "[redacted]"}
-	}
 	req, err := r.Request(sub, &hark.Delivery{ID: hark.NewID(), SubscriptionID: o.ID, Event: e, Attempt: 1})
 	if err != nil {
 		return nil, err
