@@ -74,7 +74,7 @@ func (w *Worker) lookUp(ctx context.Context) (more bool, err error) {
 	w.look = max(w.look, owed)
 	for _, id := range ids {
 		l := w.line(id)
-		l.backlog = true
+		l.backlog, l.rests = true, false
 		w.enqueue(l)
 	}
 	return w.look > 0, nil
@@ -226,6 +226,7 @@ func (w *Worker) launch(ctx context.Context, turns []turn, ds []*hark.Delivery) 
 		l.claiming = false
 		// With a pace fewer may mean that other nodes have their share of it.
 		l.backlog = l.backlog || len(got) >= t.slots+t.ahead || l.paced() && len(got) > 0
+		l.rests = l.failing && len(got) == 0
 		started := 0
 		for _, d := range got {
 			switch {

@@ -53,7 +53,7 @@ func (w *Worker) Due() {
 	}
 	for id := range w.refused {
 		l := w.line(id)
-		l.backlog = true
+		l.backlog = l.backlog || !l.rests // its circuit may be open: a claim for each commit would find nothing
 		w.settle(l)
 	}
 	clear(w.refused)

@@ -180,3 +180,42 @@ func reserve(w *delivery.Worker, s *hark.Subscription) bool {
 	_, ok := w.Reserve(s.ID, s.Version)
 	return ok
 }
+
+// TestWhoFailsIsNotClaimedForEachCommit: while a circuit is open, nothing of
+// what is published is to be claimed, and a claim for each commit would find that.
+func TestWhoFailsIsNotClaimedForEachCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var q deliverytest.Queue
+		var well atomic.Bool
+		w, stop := start(t, &q, func(context.Context, *hark.Subscription, *hark.Delivery) (delivery.Receipt, error) {
+			if well.Load() {
+				return ok, nil
+			}
+			return delivery.Receipt{StatusCode: 503}, errors.New("answered 503")
+		}, delivery.Config{})
+		s := warm(t, &q, w, nil)
+		claims := q.Calls("Claim")
+		for range 50 {
+			if reserve(w, s) {
+				t.Fatal("a slot for a subscription that fails")
+			}
+			w.Due()
+			synctest.Wait()
+		}
+		if got := q.Calls("Claim") - claims; got > 2 {
+			t.Errorf("%d claims of what is not due", got)
+		}
+		well.Store(true)
+		q.Add(s.ID, deliverytest.Event(), 3, 0)
+		time.Sleep(2 * time.Second) // the next look finds them
+		for _, r := range q.Rows(s.ID)[1:] {
+			if r.Status != hark.Succeeded {
+				t.Errorf("a delivery is %s", r.Status)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -44,6 +44,7 @@ type line struct {
 	claiming bool // a claim is under way: backlog is of what came since
 	failing  bool // the last attempt failed
 	failures int  // in a row
+	rests    bool // it fails, and nothing of it was to be claimed: until the next look
 	queued   bool // in Worker.ready
 	parked   bool // until its pace lets it start again
 

@@ -15,7 +15,7 @@ func (w *Worker) ended(l *line, a *hark.Attempt, leave bool) {
 	w.unrecorded++
 	if a != nil {
 		if l.failing = a.Error != ""; !l.failing {
-			l.failures = 0
+			l.failures, l.rests = 0, false
 		} else if l.failures++; l.failures >= forgoAfter && len(l.ahead) > 0 {
 			// What comes next is for the queue to say, which knows of the circuit.
 			w.back = append(w.back, w.forgo(l)...)
