@@ -251,6 +251,10 @@ func TestNegotiation(t *testing.T) {
 		"application/json;q=0.5, application/graphql-response+json": "application/graphql-response+json; charset=utf-8",
 		"text/event-stream":                        "text/event-stream",
 		"text/event-stream, application/json;q=.9": "text/event-stream",
+		"text/event-stream;q=0, */*":               "application/json; charset=utf-8",
+		"application/json;q=0, */*":                "application/graphql-response+json; charset=utf-8",
+		"application/json;q=0.1, application/*":    "application/graphql-response+json; charset=utf-8",
+		"text/event-stream;q=0.9, multipart/mixed;subscriptionSpec=1.0, application/json;q=0.8": "application/json; charset=utf-8",
 		"image/png": "application/json; charset=utf-8",
 	} {
 		status, header, body := f.post(t, "{__typename}", "Accept", accept)

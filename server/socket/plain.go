@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -27,4 +28,13 @@ func (s *plain) write(frames []byte) error {
 		s.err = s.c.Flush()
 	}
 	return s.err
+}
+
+// end lets nothing be written any more: the handler is about to return.
+func (s *plain) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = errors.New("the response is closed")
+	}
 }

@@ -100,6 +100,7 @@ func (s *Response) Close() {
 	}
 	s.mu.Unlock()
 	if s.conn == nil {
+		s.plain.end()
 		s.close()
 		return
 	}
