@@ -38,6 +38,7 @@ func TestPublishRefuses(t *testing.T) {
 		"payload not UTF-8":   {newEvent("\"\xff\""), hark.BadUserInput, "input.1.payload"},
 		"deep payload":        {newEvent(strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001)), hark.BadUserInput, "input.1.payload"},
 		"against the schema":  {newThing(`{"a":[1,"2"]}`), hark.BadUserInput, "input.1.payload"},
+		"hark's own":          {with(func(e *hark.NewEvent) { e.SourceService, e.ResourceType, e.OperationType = "hark", "delivery", "dead" }), hark.BadUserInput, "input.1.sourceService"},
 		"not permitted there": {with(func(e *hark.NewEvent) { e.Environment = "forbidden" }), hark.Forbidden, ""},
 		"hidden project":      {with(func(e *hark.NewEvent) { e.ProjectID = n.authority.hidden }), hark.NotFound, ""},
 		"no such project":     {with(func(e *hark.NewEvent) { e.ProjectID = hark.NewID() }), hark.NotFound, ""},

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/store"
 )
 
 // checkNew tells a person what is wrong with an event, apart from its
@@ -19,6 +20,9 @@ func checkNew(e *hark.NewEvent) error {
 		if !keyPart.MatchString(part.value) {
 			return hark.BadInput(part.name, wrongPart, hark.MaxDefinitionKey)
 		}
+	}
+	if e.SourceService == store.Hark { // or nobody could trust an alarm
+		return hark.BadInput("sourceService", "events of the source service %s are published by hark alone: choose another", store.Hark)
 	}
 	for _, text := range []struct{ name, value string }{
 		{"environment", e.Environment}, {"actor", e.Actor}, {"idempotencyKey", e.IdempotencyKey},
