@@ -98,8 +98,8 @@ func (h *house) Bounds(context.Context, hark.ID) (int64, int64, error) {
 	return 1, int64(len(h.events)), nil
 }
 
-func (h *house) Heads(context.Context, []hark.ID) (map[hark.ID]int64, error) {
-	_, last, _ := h.Bounds(nil, h.project)
+func (h *house) Heads(ctx context.Context, _ []hark.ID) (map[hark.ID]int64, error) {
+	_, last, _ := h.Bounds(ctx, h.project)
 	return map[hark.ID]int64{h.project: last}, nil
 }
 
