@@ -116,15 +116,18 @@ func TestMapping(t *testing.T) {
 			`{"specversion":"1.0","id":"1","source":"s","type":"a:b","data_base64":"eyJhIjogMX0="}`, []string{"Content-Type", structured}, `default s/a:b   {"a": 1} 0 "s 1"`,
 		},
 		"project of the source": {
-			minimal(`,"source":"/projects/shop/secret-manager","harkproject":"b"`), []string{"Content-Type", structured},
+			minimal(`,"source":"/projects/shop/secret-manager","harkproject":"b"`),
+			[]string{"Content-Type", structured},
 			`shop secret-manager/secret:update   {"b":1.0, "a":"<"} 0 "/projects/shop/secret-manager 1"`,
 		},
 		"source with a host": {
-			minimal(`,"source":"https://x.test/y/secret-manager","harkproject":"b"`), []string{"Content-Type", structured},
+			minimal(`,"source":"https://x.test/y/secret-manager","harkproject":"b"`),
+			[]string{"Content-Type", structured},
 			`b secret-manager/secret:update   {"b":1.0, "a":"<"} 0 "https://x.test/y/secret-manager 1"`,
 		},
 		"long id": {
-			minimal(`,"id":"` + strings.Repeat("i", 300) + `"`), []string{"Content-Type", structured},
+			minimal(`,"id":"` + strings.Repeat("i", 300) + `"`),
+			[]string{"Content-Type", structured},
 			`default secret-manager/secret:update   {"b":1.0, "a":"<"} 0 "sha256:4e08c436581309327180b86db25efd2c8912e8466d0f3e303e1409ef45e79e54"`,
 		},
 	} {
