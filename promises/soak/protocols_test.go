@@ -77,7 +77,7 @@ func (s *subscriber) talk(w http.ResponseWriter, r *http.Request) {
 				answer = "ack"
 			}
 			b, _ := json.Marshal(map[string]string{answer: string(deliveryOf.FindSubmatch(text)[1])}) // texts
-			_ = ws.Write(ctx, websocket.MessageText, b)                                                // or hark has gone
+			_ = ws.Write(ctx, websocket.MessageText, b)                                               // or hark has gone
 		})
 	}
 }

@@ -9,16 +9,15 @@ import (
 )
 
 const (
-	// shortTime and shortRate, in events a second, are of the test that runs with
-	// all others: it leaves the machine to them.
-	shortTime = 10 * time.Second
-	shortRate = 50
-	// topTime is how long the top rate is measured.
+	// shortTime, shortRate, in events a second, and shortRestarts are of the test
+	// that runs with all others: it leaves the machine to them.
+	shortTime     = 10 * time.Second
+	shortRate     = 50.
+	shortRestarts = 2
+	// topTime is how long the top rate is measured, for a long soak.
 	topTime = 10 * time.Second
-	// restarts is how many there are in the first half, if there is time for them.
-	restarts = 10
-	// minLife is the shortest time between two restarts.
-	minLife = 2 * time.Second
+	// longRestarts is how many a long soak has.
+	longRestarts = 10
 	// patience is how long hark may bring nothing while something is missing.
 	patience = time.Minute
 	// retention is short, so that it is at work in all of a long soak.
@@ -38,14 +37,14 @@ func TestSoak(t *testing.T) {
 	all := subscribers(t, n.Admin())
 	p := &publishers{client: n.Admin(), acknowledged: make(map[int64]struct{})}
 
-	length, rate := shortTime, float64(shortRate)
+	length, rate, restarts := shortTime, shortRate, shortRestarts
 	if text := os.Getenv("SOAK_TIME"); text != "" {
 		var err error
 		if length, err = time.ParseDuration(text); err != nil {
 			t.Fatalf("SOAK_TIME: %v", err)
 		}
 		top := p.top(t, topTime, all)
-		rate = top / 2
+		rate, restarts = top/2, longRestarts
 		t.Logf("top rate %.0f events/s, %.0f deliveries/s; the soak has half of that for %v", top, top*float64(len(all)), length)
 	}
 	for _, s := range all {
@@ -53,45 +52,41 @@ func TestSoak(t *testing.T) {
 	}
 
 	p.start(t, rate)
-	life := max(length/2/(restarts+1), minLife)
-	half, end := time.After(length/2), time.After(length)
-	restart(t, n, life, half)
-	m := watchMemory(t, n, length/2, end)
+	for i := range restarts {
+		<-time.After(length / 2 / time.Duration(restarts))
+		restart(t, n, i%2 == 1)
+	}
+	m := watchMemory(t, n, length/2)
 	p.stop()
 
 	settle(t, all, p.acknowledged)
-	t.Logf("%d events acknowledged to publishers, %d calls refused", len(p.acknowledged), p.refused)
+	t.Logf("%d events acknowledged to publishers, %d calls refused during %d restarts", len(p.acknowledged), p.refused, restarts)
 	for _, s := range all {
 		t.Log(s)
 	}
 	m.check(t)
+	stop(t, n)
+}
+
+// stop drains hark and ends it.
+func stop(t *testing.T, n *testkit.Node) {
+	t.Helper()
 	if code := n.Stop(); code != 0 {
 		t.Errorf("hark ended with exit code %d", code)
 	}
 	readLog(t, n)
 }
 
-// restart ends hark after each life, by SIGTERM and SIGKILL in turn, and starts
-// it again, until the time is up.
-func restart(t *testing.T, n *testkit.Node, life time.Duration, up <-chan time.Time) {
+// restart ends hark, by SIGKILL or by SIGTERM, and starts it again.
+func restart(t *testing.T, n *testkit.Node, kill bool) {
 	t.Helper()
-	tick := time.NewTicker(life)
-	defer tick.Stop()
-	for i := 0; ; i++ {
-		select {
-		case <-tick.C:
-		case <-up:
-			t.Logf("%d restarts", i)
-			return
-		}
-		if i%2 == 1 {
-			n.Kill()
-		} else if code := n.Stop(); code != 0 {
-			t.Errorf("hark ended with exit code %d", code)
-		}
+	if kill {
+		n.Kill()
 		readLog(t, n)
-		n.Start()
+	} else {
+		stop(t, n)
 	}
+	n.Start()
 }
 
 // settle waits until every subscriber has acknowledged all events, and reports
