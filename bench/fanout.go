@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -26,22 +28,32 @@ type audience struct {
 	reading  sync.WaitGroup
 }
 
-// listen opens n subscribers, each greeted by join.
-func listen(ctx context.Context, addr string, n int, join func(*socket) error) (*audience, error) {
-	a := &audience{}
-	for range n {
-		s, err := newSocket(ctx, addr, &a.received)
-		if err == nil {
-			a.sockets = append(a.sockets, s)
-			err = join(s)
-		}
-		if err != nil {
-			a.close()
-			return nil, fmt.Errorf("subscriber %d of %d: %w", len(a.sockets), n, err)
-		}
+// dialling is how many subscribers connect at a time.
+const dialling = 16
+
+// listen opens n subscribers, each greeted by join with its number. Each reads
+// from then on.
+func listen(ctx context.Context, addr string, n int, join func(s *socket, i int) error) (*audience, error) {
+	a := &audience{sockets: make([]*socket, n)}
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(dialling)
+	for i := range n {
+		all.Go(func() error {
+			s, err := newSocket(ctx, addr, &a.received)
+			if err == nil {
+				a.sockets[i] = s
+				err = join(s, i)
+			}
+			if err != nil {
+				return fmt.Errorf("subscriber %d of %d: %w", i, n, err)
+			}
+			a.reading.Go(s.run)
+			return nil
+		})
 	}
-	for _, s := range a.sockets {
-		a.reading.Go(s.run)
+	if err := all.Wait(); err != nil {
+		a.close()
+		return nil, err
 	}
 	return a, nil
 }
@@ -49,11 +61,15 @@ func listen(ctx context.Context, addr string, n int, join func(*socket) error) (
 // close ends all subscribers and gives how long every message was under way.
 func (a *audience) close() (took latencies) {
 	for _, s := range a.sockets {
-		_ = s.Close() // nobody is left to tell
+		if s != nil {
+			_ = s.Close() // nobody is left to tell
+		}
 	}
 	a.reading.Wait()
 	for _, s := range a.sockets {
-		took = append(took, s.took...)
+		if s != nil {
+			took = append(took, s.took...)
+		}
 	}
 	return took
 }
@@ -103,7 +119,7 @@ func onFan(ctx context.Context, n int, f func(*audience, func(context.Context) e
 		return err
 	}
 	defer func() { err = errors.Join(err, c.stop()) }()
-	a, err := listen(ctx, c.addr, n, func(s *socket) error { _, err := s.Write([]byte{isSubscriber}); return err })
+	a, err := listen(ctx, c.addr, n, func(s *socket, _ int) error { _, err := s.Write([]byte{isSubscriber}); return err })
 	if err != nil {
 		return err
 	}
@@ -117,14 +133,18 @@ func onFan(ctx context.Context, n int, f func(*audience, func(context.Context) e
 	return f(a, p.publish)
 }
 
-// onHark calls f with an audience of n at a new hark.
-func onHark(ctx context.Context, b *bench, n int, f func(*server, *audience, func(context.Context) error) error) (err error) {
+// everything is what an audience asks for that wants all there is.
+func everything(int) string { return "filter:{}" }
+
+// onHark calls f with an audience of n at a new hark, each of which asks for
+// the events of its arguments.
+func onHark(ctx context.Context, b *bench, n int, arguments func(i int) string, f func(*server, *audience, func(context.Context) error) error) (err error) {
 	s, err := b.start(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	a, err := listen(ctx, s.addr, n, func(k *socket) error { return k.subscribeTo(s.addr) })
+	a, err := listen(ctx, s.addr, n, func(k *socket, i int) error { return k.subscribeTo(s.addr, arguments(i)) })
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,8 @@ func measurements() []measurement {
 		{"webhooks at 1,000 events/s", "ms p99", "25", steady},
 		{"latency of 100 subscribers", "ms p99", "10", latency},
 		{"fan-out to 1,000 subscribers", "messages/s", "none", saturated},
+		{"fan-out to 1,000 groups of 10", "messages/s", "half of one group", grouped},
+		{"10,000 come back, 1,000 events behind", "s", "20", resume},
 		{"memory of an idle subscriber", "KiB", "none", memory},
 	}
 }

@@ -24,8 +24,17 @@ const digits = "0000000000000000000"
 // mark precedes the digits in an event, wherever it shows up.
 const mark = `"ts":"`
 
-// publishBody is a request that publishes n events of about 350 bytes each.
+// publishBody is a request that publishes n events.
 func publishBody(n int) []byte {
+	body, err := json.Marshal(map[string]any{"query": mutation, "variables": map[string]any{"input": publishInput(n)}})
+	if err != nil {
+		panic(err) // it is the same each time
+	}
+	return body
+}
+
+// publishInput is n events of about 350 bytes each.
+func publishInput(n int) []any {
 	event := map[string]any{
 		"sourceService": "secret-manager", "resourceType": "secret", "operationType": "update",
 		"environment": "production", "path": "/app/backend", "actor": "deploy-bot",
@@ -36,11 +45,7 @@ func publishBody(n int) []byte {
 	for i := range input {
 		input[i] = event
 	}
-	body, err := json.Marshal(map[string]any{"query": mutation, "variables": map[string]any{"input": input}})
-	if err != nil {
-		panic(err) // it is the same each time
-	}
-	return body
+	return input
 }
 
 // stamped is body with the time of now for its first event's digits.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +40,9 @@ func newSocket(ctx context.Context, addr string, received *atomic.Int64) (*socke
 	return &socket{Conn: c, r: bufio.NewReaderSize(c, 2<<10), received: received}, nil
 }
 
-// subscribeTo does the handshakes of WebSocket and graphql-transport-ws.
-func (s *socket) subscribeTo(host string) error {
+// subscribeTo does the handshakes of WebSocket and graphql-transport-ws, and
+// asks for the events of arguments such as "filter:{}".
+func (s *socket) subscribeTo(host, arguments string) error {
 	if err := s.upgrade(host, "/graphql", "graphql-transport-ws"); err != nil {
 		return err
 	}
@@ -50,8 +52,11 @@ func (s *socket) subscribeTo(host string) error {
 	if _, ack, err := s.frame(nil); err != nil || !bytes.Contains(ack, []byte("connection_ack")) {
 		return fmt.Errorf("hark answered %q: %w", ack, err)
 	}
-	return s.send(opText, []byte(`{"id":"1","type":"subscribe","payload":{"query":"subscription{projectEvents(filter:{})`+
-		`{id cursor eventType environment path publishedAt payload}}"}}`))
+	query, err := json.Marshal("subscription{projectEvents(" + arguments + "){id cursor eventType environment path publishedAt payload}}")
+	if err != nil {
+		return err
+	}
+	return s.send(opText, fmt.Appendf(nil, `{"id":"1","type":"subscribe","payload":{"query":%s}}`, query))
 }
 
 // upgrade does the handshake of WebSocket.
