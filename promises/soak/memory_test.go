@@ -17,7 +17,7 @@ const (
 	// takes as much out of the database as comes in.
 	warmUp = 90 * time.Second
 	// growth and slack bound the last third of the time after that beside the
-	// first. In a soak of ten minutes with 2,000 deliveries a second, 200 bytes
+	// first. In a soak of ten minutes with 2,000 deliveries a second, 300 bytes
 	// that leak for each are more.
 	growth = 1.1
 	slack  = 32 << 20
