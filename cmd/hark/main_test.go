@@ -144,8 +144,9 @@ func TestAdminTokenIsShown(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines, shown := bufio.NewScanner(errs), 0
+	lines, shown, said := bufio.NewScanner(errs), 0, ""
 	for lines.Scan() {
+		said += lines.Text() + "\n"
 		if strings.Contains(lines.Text(), "admin token ") {
 			shown++
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -154,6 +155,6 @@ func TestAdminTokenIsShown(t *testing.T) {
 		}
 	}
 	if err := cmd.Wait(); err != nil || shown != 1 {
-		t.Errorf("the token is shown %d times: %v", shown, err)
+		t.Errorf("the token is shown %d times: %v\n%s", shown, err, said)
 	}
 }

@@ -99,12 +99,6 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	client := policy.Client(nil)
 	defer client.CloseIdleConnections()
 	acc := access.New(st, log, access.Config{TokenTTL: c.TokenTTL, Issuer: c.issuer(client), AuditRetention: c.AuditRetention})
-	made, err := acc.EnsureAdmin(ctx, c.adminToken())
-	if err != nil {
-		return err
-	}
-	showToken(std, made.Reveal())
-
 	signing, err := st.SigningKey(ctx)
 	if err != nil {
 		return err
@@ -164,6 +158,12 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	})
 
 	metrics.Audience(srv.Audience)
+
+	made, err := acc.EnsureAdmin(ctx, c.adminToken())
+	if err != nil {
+		return err
+	}
+	showToken(std, made.Reveal())
 
 	// What the doors and the worker stand on goes on until both have drained.
 	ground, leave := context.WithCancel(context.WithoutCancel(ctx))

@@ -42,7 +42,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, accept, err)
 		return
 	}
-	if token := streamToken(r); token != "" || r.Method == http.MethodPut || r.Method == http.MethodDelete {
+	stops := r.Method == http.MethodDelete && r.URL.Query().Has("operationId")
+	if token := streamToken(r); token != "" || stops || r.Method == http.MethodPut {
 		h.single(w, r, accept, token)
 		return
 	}
