@@ -3,7 +3,6 @@ package events
 import (
 	"cmp"
 	"context"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -48,16 +47,28 @@ type EventDefinitionFilter struct {
 	Search        *string // in any part of the key, the event type or the description
 }
 
-var keyPart = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+// isKeyPart tells whether s can be a part of a definition's key. It is asked
+// three times for each event, where a regular expression took one part in forty
+// of all that publishing costs.
+func isKeyPart(s string) bool {
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= hark.MaxDefinitionKey
+}
 
-// wrongPart tells what keyPart wants.
+// wrongPart tells what isKeyPart wants.
 const wrongPart = "a part of a definition's key is 1 to %d letters, digits, dots, dashes and underscores"
 
 func (in *EventDefinitionInput) check() error {
 	for _, part := range []struct{ name, value string }{
 		{"sourceService", in.SourceService}, {"resourceType", in.ResourceType}, {"operationType", in.OperationType},
 	} {
-		if !keyPart.MatchString(part.value) {
+		if !isKeyPart(part.value) {
 			return hark.BadInput("input."+part.name, wrongPart, hark.MaxDefinitionKey)
 		}
 	}

@@ -17,7 +17,7 @@ func checkNew(e *hark.NewEvent) error {
 	for _, part := range []struct{ name, value string }{
 		{"sourceService", e.SourceService}, {"resourceType", e.ResourceType}, {"operationType", e.OperationType},
 	} {
-		if !keyPart.MatchString(part.value) {
+		if !isKeyPart(part.value) {
 			return hark.BadInput(part.name, wrongPart, hark.MaxDefinitionKey)
 		}
 	}
