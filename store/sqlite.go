@@ -40,7 +40,9 @@ func openSQLite(ctx context.Context, path string, sealer *seal.Sealer) (*Store, 
 		_ = writer.Close() // the ping's error is the one to tell
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	pragmas["_pragma"] = append(pragmas["_pragma"], "query_only(1)")
+	// The page cache, in KiB, is each connection's own, and there may be many
+	// readers; the system's cache of the file is behind all of them.
+	pragmas["_pragma"] = append(pragmas["_pragma"], "query_only(1)", "cache_size(-8192)")
 	pragmas.Del("_txlock")
 	reader, err := sql.Open("sqlite", dsn+pragmas.Encode())
 	if err != nil {

@@ -51,6 +51,7 @@ type Following struct {
 
 	mu     sync.Mutex // held for a write that is not the group's
 	member *stream.Member
+	joined int         // how often
 	at     hark.Cursor // where the last member was
 	watch  func() bool // stops to wait for another viewer
 	over   bool
@@ -164,7 +165,9 @@ func (f *Following) join(ctx context.Context, source Source, x stream.Execution,
 		return
 	}
 	f.out.Begin(x.Cursor())
-	f.member = f.groups.Join(x, sink{f.out, func(at hark.Cursor, why error) { go f.ended(ctx, source, at, why) }})
+	f.joined++
+	turn := f.joined
+	f.member = f.groups.Join(x, sink{f.out, func(at hark.Cursor, why error) { go f.ended(ctx, source, turn, at, why) }})
 	f.watch = context.AfterFunc(changed, func() { f.move(ctx, source) })
 }
 
@@ -222,9 +225,14 @@ func (f *Following) write(b []byte) bool {
 	return !f.over && f.out.Write(b) == nil
 }
 
-// ended takes what the group said at its end.
-func (f *Following) ended(ctx context.Context, source Source, at hark.Cursor, why error) {
+// ended takes what the group said at its end that was joined in a turn. A later
+// one may have been joined by now.
+func (f *Following) ended(ctx context.Context, source Source, turn int, at hark.Cursor, why error) {
 	f.mu.Lock()
+	if turn != f.joined {
+		f.mu.Unlock()
+		return
+	}
 	m := f.take()
 	if m != nil {
 		f.at = at
