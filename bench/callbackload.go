@@ -12,7 +12,7 @@ const (
 	// callbackBatch is how many events a publisher sends at once, and
 	// callbackAhead how many may wait for their delivery: hark must be busy, not
 	// buried.
-	callbackBatch = 50
+	callbackBatch = 100
 	callbackAhead = 1000
 )
 
