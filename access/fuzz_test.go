@@ -7,16 +7,15 @@ import (
 	"github.com/hark-events/hark"
 )
 
-// FuzzRules: rules of any text compile, mean what the reference says as far as
-// it can tell, and never allow what none of them names.
+// FuzzRules: rules of any text compile, and never allow what none of them names.
 func FuzzRules(f *testing.F) {
 	f.Add([]byte(`[{"actions":["READ_EVENTS"],"events":["secret:*"],"secretPath":{"glob":"/app/**"}}]`), "staging", "/app/a")
 	f.Add([]byte(`[{"inverted":true,"actions":["READ_EVENTS"],"secretPath":{"glob":"[","ne":""}},{"actions":["READ_EVENTS"]}]`), "", "/")
 	f.Add([]byte(`[{"actions":["READ_EVENTS"],"environment":{"in":[]}}]`), "x", "")
 	f.Fuzz(func(t *testing.T, text []byte, environment, path string) {
 		var rules []hark.Rule
-		if json.Unmarshal(text, &rules) != nil || len(rules) > 50 {
-			t.Skip()
+		if json.Unmarshal(text, &rules) != nil {
+			return // no rules: the door has refused them
 		}
 		r := compiled(rules...)
 		e := &hark.Event{Kind: hark.Kind{SourceService: "s", ResourceType: "secret", OperationType: "update"}, Environment: environment, Path: path}

@@ -171,7 +171,6 @@ func (g *group) write() {
 		all.Go(func() { g.writeTo(turns, view, end) })
 	}
 	all.Wait()
-	t.groups.sent.Add(uint64(len(view)) * uint64(len(g.batch)))
 	clear(g.batch)
 
 	t.mu.Lock()
@@ -182,7 +181,8 @@ func (g *group) write() {
 
 // writeTo writes to each its part of view, up to the sequence end.
 func (g *group) writeTo(turns []turn, view []Frame, end int64) {
-	p := new(packet)
+	p, sent := new(packet), uint64(0)
+	defer func() { g.topic.groups.sent.Add(sent) }()
 	for i, turn := range turns {
 		if i%perTurn == perTurn-1 {
 			runtime.Gosched()
@@ -191,7 +191,11 @@ func (g *group) writeTo(turns []turn, view []Frame, end int64) {
 		if len(p.bytes) == 0 {
 			continue
 		}
-		if err := turn.m.sink.TryWrite(p.bytes); err != nil {
+		err := turn.m.sink.TryWrite(p.bytes)
+		if err == nil || err == ErrRest {
+			sent += p.frames
+		}
+		if err != nil {
 			p.forget()
 			g.fell(turn, end, err)
 		}

@@ -115,7 +115,9 @@ func (m *Member) catchUp() {
 		t.mu.Unlock()
 		p.encode(m, view, m.next, end, maxGather)
 		if len(p.bytes) > 0 {
-			err = m.sink.Write(p.bytes)
+			if err = m.sink.Write(p.bytes); err == nil {
+				t.groups.sent.Add(p.frames)
+			}
 		}
 		t.mu.Lock()
 		if err == nil {

@@ -7,6 +7,7 @@ type packet struct {
 	from, end int64 // the sequences that were asked for
 	next      int64 // behind those that it has
 	bytes     []byte
+	frames    uint64 // in bytes
 }
 
 // keptPacket is from how many bytes on a packet's memory is not used again: the
@@ -18,7 +19,7 @@ const keptPacket = 64 << 10
 func (p *packet) encode(m *Member, view []Frame, from, end int64, limit int) {
 	if p.lane != m.lane || p.from != from || p.end != end || len(p.bytes) == 0 {
 		p.lane, p.from, p.end = m.lane, from, end
-		p.bytes = p.bytes[:0]
+		p.bytes, p.frames = p.bytes[:0], 0
 		for _, f := range view {
 			switch sequence := f.Cursor.Sequence; {
 			case sequence < from:
@@ -29,6 +30,7 @@ func (p *packet) encode(m *Member, view []Frame, from, end int64, limit int) {
 				return
 			default:
 				p.bytes = m.sink.Append(p.bytes, f)
+				p.frames++
 			}
 		}
 		p.next = end
