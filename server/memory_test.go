@@ -42,16 +42,15 @@ func TestMemoryOfWhoDoesNotRead(t *testing.T) {
 	f.members(t, readers)
 	const shared = 1 << 20 // the answers that the group keeps for all
 	each, sent, since := int64(0), uint64(0), time.Now()
-	eventually(t, func() bool { // nothing is written any more
+	// Nothing is written any more, and nobody is closed yet: who is, after 10 s,
+	// does not come back. Before, some may change to a group that is further back.
+	eventually(t, func() bool {
 		stats := f.groups.Stats()
-		if stats.Members < readers {
-			t.Fatalf("%d bytes for each when the first is closed", each)
-		}
 		if stats.Sent != sent {
 			sent, since = stats.Sent, time.Now()
 		}
 		each = (measure() - before - shared) / readers
-		return time.Since(since) > 300*time.Millisecond && each <= 64<<10
+		return time.Since(since) > 300*time.Millisecond && stats.Members == readers && each <= 64<<10
 	})
 	t.Logf("%d bytes for each", each)
 }
