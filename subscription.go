@@ -56,3 +56,20 @@ type Credentials struct {
 	HeaderName string // APIKEY
 	Key        Secret
 }
+
+// An Auth is what of Credentials is no secret: what may be shown, and is kept
+// in the clear, so that it can be shown when the key that seals the secrets is
+// lost. Type says which of the other fields count.
+type Auth struct {
+	Type AuthType `json:"type"`
+
+	Username string `json:"username,omitempty"` // BASIC
+
+	ClientID string `json:"clientId,omitempty"` // OAUTH2
+	TokenURL string `json:"tokenUrl,omitempty"`
+	Scope    string `json:"scope,omitempty"`
+
+	ExpiresAt Time `json:"expiresAt,omitzero"` // JWT: its exp claim; zero: it has none
+
+	HeaderName string `json:"headerName,omitempty"` // APIKEY
+}

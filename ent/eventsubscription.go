@@ -59,6 +59,8 @@ type EventSubscription struct {
 	Signature hark.SignatureScheme `json:"signature,omitempty"`
 	// Raised by every change: an older copy is stale.
 	Version int64 `json:"version,omitempty"`
+	// What of the credentials is no secret; null in rows from before it was kept.
+	Auth *hark.Auth `json:"auth,omitempty"`
 	// Sealed; see internal/seal.
 	Credentials []byte `json:"-"`
 	// Sealed.
@@ -131,7 +133,7 @@ func (*EventSubscription) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case eventsubscription.FieldConditions, eventsubscription.FieldScheduleSeconds, eventsubscription.FieldCredentials, eventsubscription.FieldSigningSecret, eventsubscription.FieldPreviousSecret:
+		case eventsubscription.FieldConditions, eventsubscription.FieldScheduleSeconds, eventsubscription.FieldAuth, eventsubscription.FieldCredentials, eventsubscription.FieldSigningSecret, eventsubscription.FieldPreviousSecret:
 			values[i] = new([]byte)
 		case eventsubscription.FieldID, eventsubscription.FieldProjectID, eventsubscription.FieldOwnerID:
 			values[i] = new(hark.ID)
@@ -288,6 +290,14 @@ func (_m *EventSubscription) assignValues(columns []string, values []any) error 
 				return fmt.Errorf("unexpected type %T for field version", values[i])
 			} else if value.Valid {
 				_m.Version = value.Int64
+			}
+		case eventsubscription.FieldAuth:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field auth", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.Auth); err != nil {
+					return fmt.Errorf("unmarshal field auth: %w", err)
+				}
 			}
 		case eventsubscription.FieldCredentials:
 			if value, ok := values[i].(*[]byte); !ok {
@@ -490,6 +500,9 @@ func (_m *EventSubscription) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("version=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Version))
+	builder.WriteString(", ")
+	builder.WriteString("auth=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Auth))
 	builder.WriteString(", ")
 	builder.WriteString("credentials=<sensitive>")
 	builder.WriteString(", ")

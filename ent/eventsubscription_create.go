@@ -201,6 +201,12 @@ func (_c *EventSubscriptionCreate) SetNillableVersion(v *int64) *EventSubscripti
 	return _c
 }
 
+// SetAuth sets the "auth" field.
+func (_c *EventSubscriptionCreate) SetAuth(v *hark.Auth) *EventSubscriptionCreate {
+	_c.mutation.SetAuth(v)
+	return _c
+}
+
 // SetCredentials sets the "credentials" field.
 func (_c *EventSubscriptionCreate) SetCredentials(v []byte) *EventSubscriptionCreate {
 	_c.mutation.SetCredentials(v)
@@ -746,6 +752,10 @@ func (_c *EventSubscriptionCreate) createSpec() (*EventSubscription, *sqlgraph.C
 		_spec.SetField(eventsubscription.FieldVersion, field.TypeInt64, value)
 		_node.Version = value
 	}
+	if value, ok := _c.mutation.Auth(); ok {
+		_spec.SetField(eventsubscription.FieldAuth, field.TypeJSON, value)
+		_node.Auth = value
+	}
 	if value, ok := _c.mutation.Credentials(); ok {
 		_spec.SetField(eventsubscription.FieldCredentials, field.TypeBytes, value)
 		_node.Credentials = value
@@ -1140,6 +1150,24 @@ func (u *EventSubscriptionUpsert) UpdateVersion() *EventSubscriptionUpsert {
 // AddVersion adds v to the "version" field.
 func (u *EventSubscriptionUpsert) AddVersion(v int64) *EventSubscriptionUpsert {
 	u.Add(eventsubscription.FieldVersion, v)
+	return u
+}
+
+// SetAuth sets the "auth" field.
+func (u *EventSubscriptionUpsert) SetAuth(v *hark.Auth) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldAuth, v)
+	return u
+}
+
+// UpdateAuth sets the "auth" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateAuth() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldAuth)
+	return u
+}
+
+// ClearAuth clears the value of the "auth" field.
+func (u *EventSubscriptionUpsert) ClearAuth() *EventSubscriptionUpsert {
+	u.SetNull(eventsubscription.FieldAuth)
 	return u
 }
 
@@ -1743,6 +1771,27 @@ func (u *EventSubscriptionUpsertOne) AddVersion(v int64) *EventSubscriptionUpser
 func (u *EventSubscriptionUpsertOne) UpdateVersion() *EventSubscriptionUpsertOne {
 	return u.Update(func(s *EventSubscriptionUpsert) {
 		s.UpdateVersion()
+	})
+}
+
+// SetAuth sets the "auth" field.
+func (u *EventSubscriptionUpsertOne) SetAuth(v *hark.Auth) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetAuth(v)
+	})
+}
+
+// UpdateAuth sets the "auth" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateAuth() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateAuth()
+	})
+}
+
+// ClearAuth clears the value of the "auth" field.
+func (u *EventSubscriptionUpsertOne) ClearAuth() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.ClearAuth()
 	})
 }
 
@@ -2555,6 +2604,27 @@ func (u *EventSubscriptionUpsertBulk) AddVersion(v int64) *EventSubscriptionUpse
 func (u *EventSubscriptionUpsertBulk) UpdateVersion() *EventSubscriptionUpsertBulk {
 	return u.Update(func(s *EventSubscriptionUpsert) {
 		s.UpdateVersion()
+	})
+}
+
+// SetAuth sets the "auth" field.
+func (u *EventSubscriptionUpsertBulk) SetAuth(v *hark.Auth) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetAuth(v)
+	})
+}
+
+// UpdateAuth sets the "auth" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateAuth() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateAuth()
+	})
+}
+
+// ClearAuth clears the value of the "auth" field.
+func (u *EventSubscriptionUpsertBulk) ClearAuth() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.ClearAuth()
 	})
 }
 

@@ -310,6 +310,18 @@ func (_u *EventSubscriptionUpdate) AddVersion(v int64) *EventSubscriptionUpdate 
 	return _u
 }
 
+// SetAuth sets the "auth" field.
+func (_u *EventSubscriptionUpdate) SetAuth(v *hark.Auth) *EventSubscriptionUpdate {
+	_u.mutation.SetAuth(v)
+	return _u
+}
+
+// ClearAuth clears the value of the "auth" field.
+func (_u *EventSubscriptionUpdate) ClearAuth() *EventSubscriptionUpdate {
+	_u.mutation.ClearAuth()
+	return _u
+}
+
 // SetCredentials sets the "credentials" field.
 func (_u *EventSubscriptionUpdate) SetCredentials(v []byte) *EventSubscriptionUpdate {
 	_u.mutation.SetCredentials(v)
@@ -777,6 +789,12 @@ func (_u *EventSubscriptionUpdate) sqlSave(ctx context.Context) (_node int, err 
 	if value, ok := _u.mutation.AddedVersion(); ok {
 		_spec.AddField(eventsubscription.FieldVersion, field.TypeInt64, value)
 	}
+	if value, ok := _u.mutation.Auth(); ok {
+		_spec.SetField(eventsubscription.FieldAuth, field.TypeJSON, value)
+	}
+	if _u.mutation.AuthCleared() {
+		_spec.ClearField(eventsubscription.FieldAuth, field.TypeJSON)
+	}
 	if value, ok := _u.mutation.Credentials(); ok {
 		_spec.SetField(eventsubscription.FieldCredentials, field.TypeBytes, value)
 	}
@@ -1201,6 +1219,18 @@ func (_u *EventSubscriptionUpdateOne) SetNillableVersion(v *int64) *EventSubscri
 // AddVersion adds value to the "version" field.
 func (_u *EventSubscriptionUpdateOne) AddVersion(v int64) *EventSubscriptionUpdateOne {
 	_u.mutation.AddVersion(v)
+	return _u
+}
+
+// SetAuth sets the "auth" field.
+func (_u *EventSubscriptionUpdateOne) SetAuth(v *hark.Auth) *EventSubscriptionUpdateOne {
+	_u.mutation.SetAuth(v)
+	return _u
+}
+
+// ClearAuth clears the value of the "auth" field.
+func (_u *EventSubscriptionUpdateOne) ClearAuth() *EventSubscriptionUpdateOne {
+	_u.mutation.ClearAuth()
 	return _u
 }
 
@@ -1700,6 +1730,12 @@ func (_u *EventSubscriptionUpdateOne) sqlSave(ctx context.Context) (_node *Event
 	}
 	if value, ok := _u.mutation.AddedVersion(); ok {
 		_spec.AddField(eventsubscription.FieldVersion, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.Auth(); ok {
+		_spec.SetField(eventsubscription.FieldAuth, field.TypeJSON, value)
+	}
+	if _u.mutation.AuthCleared() {
+		_spec.ClearField(eventsubscription.FieldAuth, field.TypeJSON)
 	}
 	if value, ok := _u.mutation.Credentials(); ok {
 		_spec.SetField(eventsubscription.FieldCredentials, field.TypeBytes, value)

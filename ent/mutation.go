@@ -8000,6 +8000,7 @@ type EventSubscriptionMutation struct {
 	signature                *hark.SignatureScheme
 	version                  *int64
 	addversion               *int64
+	auth                     **hark.Auth
 	credentials              *[]byte
 	signing_secret           *[]byte
 	previous_secret          *[]byte
@@ -9051,6 +9052,55 @@ func (m *EventSubscriptionMutation) ResetVersion() {
 	m.addversion = nil
 }
 
+// SetAuth sets the "auth" field.
+func (m *EventSubscriptionMutation) SetAuth(h *hark.Auth) {
+	m.auth = &h
+}
+
+// Auth returns the value of the "auth" field in the mutation.
+func (m *EventSubscriptionMutation) Auth() (r *hark.Auth, exists bool) {
+	v := m.auth
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAuth returns the old "auth" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldAuth(ctx context.Context) (v *hark.Auth, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAuth is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAuth requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAuth: %w", err)
+	}
+	return oldValue.Auth, nil
+}
+
+// ClearAuth clears the value of the "auth" field.
+func (m *EventSubscriptionMutation) ClearAuth() {
+	m.auth = nil
+	m.clearedFields[eventsubscription.FieldAuth] = struct{}{}
+}
+
+// AuthCleared returns if the "auth" field was cleared in this mutation.
+func (m *EventSubscriptionMutation) AuthCleared() bool {
+	_, ok := m.clearedFields[eventsubscription.FieldAuth]
+	return ok
+}
+
+// ResetAuth resets all changes to the "auth" field.
+func (m *EventSubscriptionMutation) ResetAuth() {
+	m.auth = nil
+	delete(m.clearedFields, eventsubscription.FieldAuth)
+}
+
 // SetCredentials sets the "credentials" field.
 func (m *EventSubscriptionMutation) SetCredentials(b []byte) {
 	m.credentials = &b
@@ -9939,7 +9989,7 @@ func (m *EventSubscriptionMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EventSubscriptionMutation) Fields() []string {
-	fields := make([]string, 0, 35)
+	fields := make([]string, 0, 36)
 	if m.created_at != nil {
 		fields = append(fields, eventsubscription.FieldCreatedAt)
 	}
@@ -9999,6 +10049,9 @@ func (m *EventSubscriptionMutation) Fields() []string {
 	}
 	if m.version != nil {
 		fields = append(fields, eventsubscription.FieldVersion)
+	}
+	if m.auth != nil {
+		fields = append(fields, eventsubscription.FieldAuth)
 	}
 	if m.credentials != nil {
 		fields = append(fields, eventsubscription.FieldCredentials)
@@ -10093,6 +10146,8 @@ func (m *EventSubscriptionMutation) Field(name string) (ent.Value, bool) {
 		return m.Signature()
 	case eventsubscription.FieldVersion:
 		return m.Version()
+	case eventsubscription.FieldAuth:
+		return m.Auth()
 	case eventsubscription.FieldCredentials:
 		return m.Credentials()
 	case eventsubscription.FieldSigningSecret:
@@ -10172,6 +10227,8 @@ func (m *EventSubscriptionMutation) OldField(ctx context.Context, name string) (
 		return m.OldSignature(ctx)
 	case eventsubscription.FieldVersion:
 		return m.OldVersion(ctx)
+	case eventsubscription.FieldAuth:
+		return m.OldAuth(ctx)
 	case eventsubscription.FieldCredentials:
 		return m.OldCredentials(ctx)
 	case eventsubscription.FieldSigningSecret:
@@ -10350,6 +10407,13 @@ func (m *EventSubscriptionMutation) SetField(name string, value ent.Value) error
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetVersion(v)
+		return nil
+	case eventsubscription.FieldAuth:
+		v, ok := value.(*hark.Auth)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAuth(v)
 		return nil
 	case eventsubscription.FieldCredentials:
 		v, ok := value.([]byte)
@@ -10702,6 +10766,9 @@ func (m *EventSubscriptionMutation) ClearedFields() []string {
 	if m.FieldCleared(eventsubscription.FieldMaxPerSecond) {
 		fields = append(fields, eventsubscription.FieldMaxPerSecond)
 	}
+	if m.FieldCleared(eventsubscription.FieldAuth) {
+		fields = append(fields, eventsubscription.FieldAuth)
+	}
 	if m.FieldCleared(eventsubscription.FieldPreviousSecret) {
 		fields = append(fields, eventsubscription.FieldPreviousSecret)
 	}
@@ -10727,6 +10794,9 @@ func (m *EventSubscriptionMutation) ClearField(name string) error {
 		return nil
 	case eventsubscription.FieldMaxPerSecond:
 		m.ClearMaxPerSecond()
+		return nil
+	case eventsubscription.FieldAuth:
+		m.ClearAuth()
 		return nil
 	case eventsubscription.FieldPreviousSecret:
 		m.ClearPreviousSecret()
@@ -10798,6 +10868,9 @@ func (m *EventSubscriptionMutation) ResetField(name string) error {
 		return nil
 	case eventsubscription.FieldVersion:
 		m.ResetVersion()
+		return nil
+	case eventsubscription.FieldAuth:
+		m.ResetAuth()
 		return nil
 	case eventsubscription.FieldCredentials:
 		m.ResetCredentials()

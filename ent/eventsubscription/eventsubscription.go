@@ -53,6 +53,8 @@ const (
 	FieldSignature = "signature"
 	// FieldVersion holds the string denoting the version field in the database.
 	FieldVersion = "version"
+	// FieldAuth holds the string denoting the auth field in the database.
+	FieldAuth = "auth"
 	// FieldCredentials holds the string denoting the credentials field in the database.
 	FieldCredentials = "credentials"
 	// FieldSigningSecret holds the string denoting the signing_secret field in the database.
@@ -126,6 +128,7 @@ var Columns = []string{
 	FieldHoldWhilePaused,
 	FieldSignature,
 	FieldVersion,
+	FieldAuth,
 	FieldCredentials,
 	FieldSigningSecret,
 	FieldPreviousSecret,

@@ -1171,6 +1171,16 @@ func VersionLTE(v int64) predicate.EventSubscription {
 	return predicate.EventSubscription(sql.FieldLTE(FieldVersion, v))
 }
 
+// AuthIsNil applies the IsNil predicate on the "auth" field.
+func AuthIsNil() predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldIsNull(FieldAuth))
+}
+
+// AuthNotNil applies the NotNil predicate on the "auth" field.
+func AuthNotNil() predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNotNull(FieldAuth))
+}
+
 // CredentialsEQ applies the EQ predicate on the "credentials" field.
 func CredentialsEQ(v []byte) predicate.EventSubscription {
 	return predicate.EventSubscription(sql.FieldEQ(FieldCredentials, v))

@@ -304,6 +304,7 @@ var (
 		{Name: "hold_while_paused", Type: field.TypeBool},
 		{Name: "signature", Type: field.TypeString},
 		{Name: "version", Type: field.TypeInt64, Default: 1},
+		{Name: "auth", Type: field.TypeJSON, Nullable: true},
 		{Name: "credentials", Type: field.TypeBytes},
 		{Name: "signing_secret", Type: field.TypeBytes},
 		{Name: "previous_secret", Type: field.TypeBytes, Nullable: true},
@@ -329,7 +330,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "event_subscriptions_projects_project",
-				Columns:    []*schema.Column{EventSubscriptionsColumns[35]},
+				Columns:    []*schema.Column{EventSubscriptionsColumns[36]},
 				RefColumns: []*schema.Column{ProjectsColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
@@ -338,7 +339,7 @@ var (
 			{
 				Name:    "eventsubscription_project_id_subscriber_service",
 				Unique:  false,
-				Columns: []*schema.Column{EventSubscriptionsColumns[35], EventSubscriptionsColumns[4]},
+				Columns: []*schema.Column{EventSubscriptionsColumns[36], EventSubscriptionsColumns[4]},
 			},
 			{
 				Name:    "eventsubscription_updated_at",

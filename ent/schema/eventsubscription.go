@@ -38,6 +38,7 @@ func (EventSubscription) Fields() []ent.Field {
 		field.String("signature").GoType(hark.SignatureScheme("")),
 		field.Int64("version").Default(1).Comment("Raised by every change: an older copy is stale."),
 
+		field.JSON("auth", &hark.Auth{}).Optional().Comment("What of the credentials is no secret; null in rows from before it was kept."),
 		field.Bytes("credentials").Sensitive().Comment("Sealed; see internal/seal."),
 		field.Bytes("signing_secret").Sensitive().Comment("Sealed."),
 		field.Bytes("previous_secret").Sensitive().Optional().Comment("Sealed; signs too until previous_until."),

@@ -1,0 +1,3 @@
+-- +goose Up
+-- add column "auth" to table: "event_subscriptions"
+ALTER TABLE `event_subscriptions` ADD COLUMN `auth` json NULL;
