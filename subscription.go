@@ -26,6 +26,9 @@ type Subscription struct {
 	SOAPVersion SOAPVersion   // empty: 1.1
 	PayloadType PayloadType
 	Credentials Credentials
+	// Why its secrets can't be opened, for an operator: then there are none of
+	// them, and each attempt fails with these words. Empty: they are there.
+	Lost string
 
 	Signature      SignatureScheme
 	SigningSecrets []Secret // "whsec_…", the newest first; those behind it sign until PreviousUntil

@@ -38,7 +38,7 @@ func (w *Worker) try(ctx context.Context, s *hark.Subscription, d *hark.Delivery
 	var err error
 	if s == nil {
 		s, err = w.subscription(ctx, d.SubscriptionID)
-		if _, final := errors.AsType[*hark.Error](err); err != nil && !final {
+		if err != nil && !IsPermanent(err) {
 			w.log.ErrorContext(ctx, "delivery.queue", "subscription", d.SubscriptionID, "delivery", d.ID, "err", err)
 			if err := w.release(ctx, []*hark.Delivery{d}); err != nil {
 				w.log.ErrorContext(ctx, "delivery.queue", "delivery", d.ID, "err", err) // its lease runs out
@@ -50,9 +50,7 @@ func (w *Worker) try(ctx context.Context, s *hark.Subscription, d *hark.Delivery
 	var observe func(*hark.Attempt)
 	var schedule []time.Duration
 	var protocol hark.CallbackProtocol
-	if s == nil {
-		err = plain(err)
-	} else {
+	if s != nil {
 		if w.conf.Observe != nil {
 			ctx, observe = w.conf.Observe(ctx, s, d)
 		}
@@ -81,17 +79,12 @@ func (w *Worker) try(ctx context.Context, s *hark.Subscription, d *hark.Delivery
 	return a
 }
 
-// plain shows a final error of the queue without its code.
-func plain(err error) error {
-	e, _ := errors.AsType[*hark.Error](err)
-	if IsPermanent(err) {
-		return Permanent(errors.New(e.Message))
-	}
-	return errors.New(e.Message)
-}
-
-// deliver calls the driver. A panic in it is a failed attempt.
+// deliver calls the driver. A panic in it is a failed attempt, and so are
+// secrets that can't be opened: the circuit keeps those few.
 func (w *Worker) deliver(ctx context.Context, s *hark.Subscription, d *hark.Delivery) (r Receipt, err error) {
+	if s.Lost != "" {
+		return Receipt{StatusCode: NoAnswer}, errors.New(s.Lost)
+	}
 	driver, err := w.drivers.For(s.Protocol)
 	if err != nil {
 		return Receipt{StatusCode: NoAnswer}, err

@@ -103,18 +103,19 @@ func (w *Worker) putBack(round []*line) {
 	}
 }
 
-// load loads the subscriptions of those lines that have none. One that cannot
-// be loaded for good is claimed all the same, so that its deliveries tell why.
+// load loads the subscriptions of those lines that have none, or one without its
+// secrets, whose key may be back. One that is gone is claimed all the same, so
+// that its deliveries tell why.
 func (w *Worker) load(ctx context.Context, round []*line) error {
 	for _, l := range round {
 		w.mu.Lock()
-		cold := l.sub == nil
+		cold := l.sub == nil || l.sub.Lost != ""
 		w.mu.Unlock()
 		if !cold {
 			continue
 		}
 		s, err := w.subscription(ctx, l.id)
-		if _, final := errors.AsType[*hark.Error](err); err != nil && !final {
+		if err != nil && !IsPermanent(err) {
 			return err
 		}
 		w.mu.Lock()
@@ -124,22 +125,18 @@ func (w *Worker) load(ctx context.Context, round []*line) error {
 	return nil
 }
 
-// subscription loads s. An error that is final is a *hark.Error in its chain.
+// subscription loads s. An error that is Permanent means that there is none.
 func (w *Worker) subscription(ctx context.Context, id hark.ID) (*hark.Subscription, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	s, err := w.queue.Subscription(ctx, id)
-	if err == nil {
-		return s, nil
+	if e, ok := errors.AsType[*hark.Error](err); ok && e.Code == hark.NotFound {
+		return nil, Permanent(errors.New("the subscription does not exist any more"))
 	}
-	e, final := errors.AsType[*hark.Error](err)
-	switch {
-	case !final:
+	if err != nil {
 		return nil, fmt.Errorf("subscription: %w", err)
-	case e.Code == hark.NotFound:
-		return nil, Permanent(&hark.Error{Code: e.Code, Message: "the subscription does not exist any more"})
 	}
-	return nil, &hark.Error{Code: e.Code, Message: e.Message} // the cause is for nobody's eyes
+	return s, nil
 }
 
 // claim leases deliveries for the lines of a round and starts them.

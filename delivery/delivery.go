@@ -36,10 +36,9 @@ type Queue interface {
 	// the same attempt number. Lost leases are skipped.
 	Release(ctx context.Context, ds []*hark.Delivery) error
 
-	// Subscription loads what a driver needs, credentials opened. A
-	// *hark.Error is final and becomes the outcome of the attempt: NOT_FOUND
-	// makes it a dead letter, any other code (credentials that cannot be
-	// opened) a failure that is tried again.
+	// Subscription loads what a driver needs, secrets opened, or Lost, which
+	// is a failure that is tried again. A *hark.Error NOT_FOUND is final: it
+	// makes the delivery a dead letter.
 	Subscription(ctx context.Context, id hark.ID) (*hark.Subscription, error)
 }
 

@@ -68,7 +68,7 @@ func (r eventSubscriptionResolver) EventDefinitions(_ context.Context, s *ent.Ev
 
 // Auth tells what of the credentials is no secret.
 func (r eventSubscriptionResolver) Auth(_ context.Context, s *ent.EventSubscription) (graph.SubscriptionAuth, error) {
-	c, err := r.Store.OpenCredentials(s.ID, s.Credentials)
+	c, err := r.Subscriptions.Auth(s)
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +79,8 @@ func (r eventSubscriptionResolver) Auth(_ context.Context, s *ent.EventSubscript
 		return &graph.OAuth2Auth{Type: c.Type, ClientID: c.ClientID, TokenURL: c.TokenURL, Scope: orNil(c.Scope)}, nil
 	case hark.JWT:
 		auth := &graph.JWTAuth{Type: c.Type}
-		if at := subscriptions.TokenExpiry(c.Token); !at.IsZero() {
-			auth.ExpiresAt = &at
+		if !c.ExpiresAt.IsZero() {
+			auth.ExpiresAt = &c.ExpiresAt
 		}
 		return auth, nil
 	default:

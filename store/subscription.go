@@ -13,7 +13,7 @@ import (
 )
 
 // Subscription loads a subscription as its driver needs it, with its
-// credentials opened; NOT_FOUND when there is none.
+// secrets opened, or the words why they can't be; NOT_FOUND when there is none.
 func (s *Store) Subscription(ctx context.Context, id hark.ID) (*hark.Subscription, error) {
 	row, err := s.client.EventSubscription.Query().Where(eventsubscription.ID(id)).WithProject().Only(ctx)
 	if ent.IsNotFound(err) {
@@ -22,35 +22,14 @@ func (s *Store) Subscription(ctx context.Context, id hark.ID) (*hark.Subscriptio
 	if err != nil {
 		return nil, fmt.Errorf("load the subscription: %w", err)
 	}
-	return s.Reveal(row)
-}
-
-// Reveal opens what row keeps sealed. Its project must be loaded.
-func (s *Store) Reveal(row *ent.EventSubscription) (*hark.Subscription, error) {
-	credentials, err := s.OpenCredentials(row.ID, row.Credentials)
-	if err != nil {
-		return nil, err
-	}
-	signing := [][]byte{row.SigningSecret}
-	if row.PreviousUntil > hark.Now() {
-		signing = append(signing, row.PreviousSecret)
-	}
-	secrets := make([]hark.Secret, len(signing))
-	for i, b := range signing {
-		plain, err := s.sealer.Open(b, row.ID[:])
-		if err != nil {
-			return nil, unopened(err)
-		}
-		secrets[i] = hark.Secret(plain)
-	}
 	sub := &hark.Subscription{
-		ID: row.ID, ProjectID: row.ProjectID, Version: row.Version, Active: row.Active,
+		ID: row.ID, ProjectID: row.ProjectID, ProjectSlug: row.Edges.Project.Slug, Version: row.Version, Active: row.Active,
 		Endpoint: row.DeliveryEndpoint, Protocol: row.CallbackProtocol, PayloadType: row.PayloadType,
-		Credentials: *credentials, Signature: row.Signature, SigningSecrets: secrets, PreviousUntil: row.PreviousUntil,
+		Signature: row.Signature, PreviousUntil: row.PreviousUntil,
 		Timeout: time.Duration(row.TimeoutSeconds) * time.Second, MaxInFlight: row.MaxInFlight, Ordered: row.Ordered,
 	}
-	if row.Edges.Project != nil {
-		sub.ProjectSlug = row.Edges.Project.Slug
+	if err := s.reveal(sub, row); err != nil {
+		sub.Lost = err.Message
 	}
 	if row.RequestMethod != nil {
 		sub.Method = *row.RequestMethod
@@ -68,9 +47,31 @@ func (s *Store) Reveal(row *ent.EventSubscription) (*hark.Subscription, error) {
 	return sub, nil
 }
 
-// unopened is the error for what can't be opened: final until the operator brings the key back.
-func unopened(err error) error {
-	return &hark.Error{Code: hark.Conflict, Message: "the subscription's credentials can't be opened: " + err.Error(), Err: err}
+// reveal opens what row keeps sealed into sub.
+func (s *Store) reveal(sub *hark.Subscription, row *ent.EventSubscription) *hark.Error {
+	credentials, lost := s.openCredentials(row.ID, row.Credentials)
+	if lost != nil {
+		return lost
+	}
+	secret, err := s.sealer.Open(row.SigningSecret, row.ID[:])
+	if err != nil {
+		return unopened("signing secret", err)
+	}
+	sub.Credentials, sub.SigningSecrets = *credentials, []hark.Secret{hark.Secret(secret)}
+	if row.PreviousUntil > hark.Now() {
+		if previous, err := s.sealer.Open(row.PreviousSecret, row.ID[:]); err == nil { // else it signs no more: the new one does
+			sub.SigningSecrets = append(sub.SigningSecrets, hark.Secret(previous))
+		}
+	}
+	return nil
+}
+
+// unopened is the error for what can't be opened until the operator brings its key back.
+func unopened(what string, err error) *hark.Error {
+	return &hark.Error{
+		Code: hark.Conflict, Err: err,
+		Message: "the subscription's " + what + " can't be opened (" + err.Error() + "): bring the key back, or replace the " + what,
+	}
 }
 
 // sealedCredentials is how credentials look once opened: hark.Credentials
@@ -113,15 +114,23 @@ func (s *Store) SealCredentials(subscription hark.ID, c hark.Credentials) ([]byt
 	return s.sealer.Seal(plain, subscription[:]), nil
 }
 
-// OpenCredentials is the reverse of SealCredentials.
+// OpenCredentials is the reverse of SealCredentials; CONFLICT when they can't be opened.
 func (s *Store) OpenCredentials(subscription hark.ID, sealed []byte) (*hark.Credentials, error) {
+	c, lost := s.openCredentials(subscription, sealed)
+	if lost != nil {
+		return nil, lost
+	}
+	return c, nil
+}
+
+func (s *Store) openCredentials(subscription hark.ID, sealed []byte) (*hark.Credentials, *hark.Error) {
 	plain, err := s.sealer.Open(sealed, subscription[:])
 	if err != nil {
-		return nil, unopened(err)
+		return nil, unopened("credentials", err)
 	}
 	var c sealedCredentials
 	if err := json.Unmarshal(plain, &c); err != nil {
-		return nil, errors.New("the opened credentials are malformed") // the cause might quote them
+		return nil, unopened("credentials", errors.New("they are malformed")) // the cause might quote them
 	}
 	return &hark.Credentials{
 		Type: c.Type, Username: c.Username, Password: hark.Secret(c.Password),

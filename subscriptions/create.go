@@ -54,7 +54,7 @@ func (s *Service) Create(ctx context.Context, in CreateEventSubscriptionInput) (
 			SetNillableRequestMethod(o.RequestMethod).SetNillableSoapVersion(o.SoapVersion).SetActive(o.Active).SetPayloadType(o.PayloadType).
 			SetConditions(notNil(o.Conditions)).SetScheduleSeconds(notNil(o.ScheduleSeconds)).SetTimeoutSeconds(o.TimeoutSeconds).
 			SetNillableMaxPerSecond(o.MaxPerSecond).SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).
-			SetSignature(o.Signature).SetCredentials(o.Credentials).SetSigningSecret(s.store.Seal(o.ID, secret)).
+			SetSignature(o.Signature).SetAuth(shown(o.credentials)).SetCredentials(o.Credentials).SetSigningSecret(s.store.Seal(o.ID, secret)).
 			AddEventDefinitionIDs(o.definitions...).Exec(ctx)
 	})
 	if err != nil {

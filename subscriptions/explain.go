@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"entgo.io/ent/dialect/sql"
+
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/ent/delivery"
+	"github.com/hark-events/hark/ent/deliveryattempt"
 	"github.com/hark-events/hark/events"
 	"github.com/hark-events/hark/store"
 )
@@ -43,7 +46,11 @@ func (s *Service) Explain(ctx context.Context, row *ent.EventSubscription, event
 	}
 	d, err := s.store.Ent().Delivery.Query().Where(delivery.SubscriptionID(row.ID), delivery.EventID(eventID)).Only(ctx)
 	if err == nil {
-		return explainDelivery(row, d), nil
+		x := explainDelivery(row, d)
+		if x.Outcome == CircuitOpen {
+			x.Detail += s.lastFailure(ctx, row)
+		}
+		return x, nil
 	}
 	if !ent.IsNotFound(err) {
 		return nil, err
@@ -84,6 +91,17 @@ func (s *Service) event(ctx context.Context, project, id hark.ID) (*hark.Event, 
 	return found[0], nil
 }
 
+// lastFailure is what the last attempt that failed tells of an open circuit;
+// empty when it is no longer on record.
+func (s *Service) lastFailure(ctx context.Context, row *ent.EventSubscription) string {
+	a, err := s.store.Ent().DeliveryAttempt.Query().Where(deliveryattempt.SubscriptionID(row.ID), deliveryattempt.ErrorNEQ("")).
+		Order(deliveryattempt.ByStartedAt(sql.OrderDesc())).First(ctx)
+	if err != nil {
+		return ""
+	}
+	return " The last failure: " + a.Error + "."
+}
+
 func explainDelivery(row *ent.EventSubscription, d *ent.Delivery) *Explanation {
 	x := &Explanation{Delivery: d}
 	switch {
@@ -102,7 +120,11 @@ func explainDelivery(row *ent.EventSubscription, d *ent.Delivery) *Explanation {
 	case d.Status == hark.Pending && row.Active && row.OpenedAt != 0:
 		x.Outcome, x.Detail = CircuitOpen, fmt.Sprintf("The event matched; its delivery waits, since the subscription's circuit is open after %d failures in a row. It is probed next at %s.", row.Failures, row.ProbeAt)
 	default:
-		x.Outcome, x.Detail = Matched, fmt.Sprintf("The event matched; its delivery is %s after %d attempts.", d.Status, d.AttemptCount)
+		x.Outcome, x.Detail = Matched, fmt.Sprintf("The event matched; its delivery is %s after %d attempts", d.Status, d.AttemptCount)
+		if d.LastError != "" {
+			x.Detail += ", the last one: " + d.LastError
+		}
+		x.Detail += "."
 	}
 	return x
 }

@@ -82,7 +82,7 @@ func (s *Service) write(ctx context.Context, tx *ent.Tx, o *order) error {
 		if err != nil {
 			return err
 		}
-		u.SetCredentials(sealed)
+		u.SetAuth(shown(o.credentials)).SetCredentials(sealed)
 	}
 	return u.Exec(ctx)
 }
