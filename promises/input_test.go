@@ -158,7 +158,7 @@ func badLists() []refusal {
 		{"first 0", `{ events(filter: {}, first: 0) { nodes { id } } }`, nil, "BAD_USER_INPUT", "first", "500"},
 		{"first 10,000", `{ deliveries(first: 10000) { nodes { id } } }`, nil, "BAD_USER_INPUT", "first", "500"},
 		{"first below 0", `query($n: Int) { projects(first: $n) { nodes { id } } }`, testkit.Vars{"n": -1}, "BAD_USER_INPUT", "first", "500"},
-		{"first beyond 32 bits", `query($n: Int) { projects(first: $n) { nodes { id } } }`, testkit.Vars{"n": 1 << 40}, "BAD_USER_INPUT", "n", "Int"},
+		{"first beyond 32 bits", `query($n: Int) { projects(first: $n) { nodes { id } } }`, testkit.Vars{"n": 1 << 40}, "BAD_USER_INPUT", "first", "Int"},
 		{"id that is none", `{ event(id: "7") { id } }`, nil, "BAD_USER_INPUT", "id", "UUID"},
 		{"id in a variable that is none", `query($id: UUID!) { delivery(id: $id) { id } }`, testkit.Vars{"id": "{}"}, "BAD_USER_INPUT", "id", "UUID"},
 		{"events of no project", `{ events(filter: {projectId: "` + nowhere + `"}) { nodes { id } } }`, nil, "NOT_FOUND", "", "project"},

@@ -77,9 +77,12 @@ func (a *accepted) offer(f form, quality float64) {
 	}
 }
 
-// wantsEvents tells whether a query is to be answered as an event stream: only
-// when that is preferred, as many clients list all that they can read.
-func (a accepted) wantsEvents() bool { return a.form == events{} && a.stream > a.quality }
+// wantsStream tells whether a single answer is to come as a stream: as events
+// only when they are preferred, as many clients list all that they can read, and
+// in parts only when nothing else will do, as they are for subscriptions.
+func (a accepted) wantsStream() bool {
+	return a.form != nil && a.json == "" || a.form == events{} && a.stream > a.quality
+}
 
 // mayStream tells whether a subscription can be answered.
 func (a accepted) mayStream() bool { return a.form != nil }

@@ -11,7 +11,6 @@ import (
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/socket"
-	"github.com/hark-events/hark/server/sse"
 	"github.com/hark-events/hark/server/wire"
 	"github.com/hark-events/hark/stream"
 )
@@ -79,8 +78,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, accept accepted,
 		h.reject(w, r, accept, stopping(w))
 	case subscription:
 		h.stream(w, r, accept, op)
-	case accept.wantsEvents():
-		h.answer(w, r, op.Execute(r.Context()))
+	case accept.wantsStream():
+		h.answer(w, r, accept.form, op.Execute(r.Context()))
 	default:
 		a := op.Execute(r.Context())
 		h.write(w, accept.or(typeJSON), status(accept.json, a), a.Payload)
@@ -88,10 +87,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, accept accepted,
 }
 
 // answer answers with a stream of one result.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, a operation.Answer) {
-	s := socket.Open(w, r, sse.Media)
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, f form, a operation.Answer) {
+	s := socket.Open(w, r, f.media())
 	defer s.Close()
-	_ = s.Write(append([]byte(retry+"\n"), events{}.end(&a)...)) // nobody is left to tell
+	_ = s.Write(append(f.begin(hark.Cursor{}), f.end(&a)...)) // nobody is left to tell
 }
 
 // stopping refuses what would outlive the node.
@@ -109,8 +108,8 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, accept accepted
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, accept accepted, err error) {
 	a := h.executor.Refuse(r.Context(), err)
 	wire.SetHeaders(w.Header(), a.Refused)
-	if code := status(typeResponse, a); accept.wantsEvents() && code != http.StatusUnauthorized && code != http.StatusTooManyRequests {
-		h.answer(w, r, a) // EventSource clients see no body of an error
+	if code := status(typeResponse, a); accept.wantsStream() && code != http.StatusUnauthorized && code != http.StatusTooManyRequests {
+		h.answer(w, r, accept.form, a) // EventSource clients see no body of an error
 		return
 	}
 	t := accept.or(typeJSON)

@@ -110,7 +110,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request, accept accepted,
 		err = hark.Errorf(hark.BadUserInput, "send the mutation by POST")
 	}
 	if err != nil {
-		h.refuse(w, r, accepted{json: accept.or(typeResponse)}, err)
+		h.refuse(w, r, accepted{json: typeResponse}, err) // a 200 would have clients wait for answers in the stream
 		return
 	}
 	ctx, cancel := lasting(r)

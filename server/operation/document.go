@@ -63,7 +63,9 @@ func (d *documents) load(query string) (*ast.QueryDocument, error) {
 // coded marks the validator's own errors, which may be shown as they are.
 func coded(c hark.Code, errs gqlerror.List) gqlerror.List {
 	for _, e := range errs {
-		e.Extensions = map[string]any{"code": string(c)}
+		if e.Extensions["code"] == nil { // else a rule of hark's own knows better
+			e.Extensions = map[string]any{"code": string(c)}
+		}
 		e.Err = nil
 	}
 	return errs
@@ -98,6 +100,7 @@ func documentRules() *rules.Rules {
 		rules.UniqueOperationNamesRule,
 		rules.UniqueVariableNamesRule,
 		literals(),
+		scalarLiterals(),
 		rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
 		rules.VariablesAreInputTypesRule,
 		rules.VariablesInAllowedPositionRule,

@@ -2,17 +2,20 @@ package operation
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strconv"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/hark-events/hark"
+	"github.com/hark-events/hark/server/wire"
 )
 
 // decodeVariables reads the variables of op by their declared types: a JSON
 // scalar stays json.RawMessage, byte for byte; everything else becomes what
-// gqlgen expects. What is wrong is BAD_USER_INPUT with the path at fault.
+// gqlgen expects. What is wrong is BAD_USER_INPUT with the path at fault, which
+// begins with the argument that the variable is for.
 func decodeVariables(schema *ast.Schema, op *ast.OperationDefinition, raw json.RawMessage) (map[string]any, error) {
 	vars := make(map[string]any, len(op.VariableDefinitions))
 	if raw = bytes.TrimSpace(raw); len(raw) > 0 && string(raw) != "null" {
@@ -25,30 +28,35 @@ func decodeVariables(schema *ast.Schema, op *ast.OperationDefinition, raw json.R
 				continue
 			}
 			var err error
-			if vars[name], err = decode(schema, def.Type, &place{name: name}, v); err != nil {
+			if vars[name], err = decode(schema, def.Type, &place{name: name, of: op}, v); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, def := range op.VariableDefinitions {
 		if _, ok := vars[def.Variable]; !ok && def.DefaultValue == nil && def.Type.NonNull {
-			return nil, hark.BadInput(def.Variable, "the variable $%s is required", def.Variable)
+			return nil, hark.BadInput((&place{name: def.Variable, of: op}).String(), "the variable $%s is required", def.Variable)
 		}
 	}
 	return vars, nil
 }
 
-// A place is where a value is in the variables. It is written out for errors only.
+// A place is where a value is in the arguments or variables. It is written out
+// for errors only.
 type place struct {
 	within *place
 	name   string
+	of     *ast.OperationDefinition // whose variable it is
 }
 
 func (p *place) String() string {
-	if p.within == nil {
-		return p.name
+	switch {
+	case p.within != nil:
+		return p.within.String() + "." + p.name
+	case p.of != nil:
+		return cmp.Or(argumentOf(p.of.SelectionSet, p.name), p.name)
 	}
-	return p.within.String() + "." + p.name
+	return p.name
 }
 
 func (p *place) bad(format string, args ...any) error {
@@ -83,6 +91,9 @@ func decode(schema *ast.Schema, t *ast.Type, at *place, raw json.RawMessage) (an
 	if !scalarFits(def.Name, v) {
 		return nil, at.bad("must be of type %s", def.Name)
 	}
+	if err := checkScalar(def.Name, v); err != nil {
+		return nil, atArgument(wire.Classify(err), at.String())
+	}
 	return v, nil
 }
 
@@ -91,7 +102,7 @@ func decode(schema *ast.Schema, t *ast.Type, at *place, raw json.RawMessage) (an
 func decodeList(schema *ast.Schema, t *ast.Type, at *place, raw json.RawMessage) (any, error) {
 	list := []any{}
 	add := func(item json.RawMessage) error {
-		v, err := decode(schema, t.Elem, &place{at, strconv.Itoa(len(list))}, item)
+		v, err := decode(schema, t.Elem, &place{within: at, name: strconv.Itoa(len(list))}, item)
 		list = append(list, v)
 		return err
 	}
@@ -112,7 +123,7 @@ func decodeInput(schema *ast.Schema, def *ast.Definition, at *place, raw json.Ra
 	}
 	input := make(map[string]any, len(def.Fields))
 	for name, v := range members(raw) {
-		at := &place{at, name}
+		at := &place{within: at, name: name}
 		field := def.Fields.ForName(name)
 		if field == nil {
 			return nil, hark.BadInput(at.String(), "%s has no field of that name", def.Name)
@@ -124,7 +135,7 @@ func decodeInput(schema *ast.Schema, def *ast.Definition, at *place, raw json.Ra
 	}
 	for _, field := range def.Fields {
 		if _, ok := input[field.Name]; !ok && field.Type.NonNull && field.DefaultValue == nil {
-			return nil, (&place{at, field.Name}).bad("is required")
+			return nil, (&place{within: at, name: field.Name}).bad("is required")
 		}
 	}
 	if def.Directives.ForName("oneOf") != nil && !exactlyOne(input) {
@@ -156,7 +167,7 @@ func decodeAny(raw json.RawMessage) (v any) {
 	return json.Number(raw)
 }
 
-// scalarFits checks the built-in scalars as strictly as literals are; hark's own check themselves.
+// scalarFits checks scalars of numbers and texts as strictly as literals are.
 func scalarFits(name string, v any) bool {
 	n, number := v.(json.Number)
 	_, text := v.(string)
@@ -170,6 +181,9 @@ func scalarFits(name string, v any) bool {
 		return text || number
 	case "Int":
 		_, err := strconv.ParseInt(n.String(), 10, 32)
+		return number && err == nil
+	case "Long":
+		_, err := strconv.ParseInt(n.String(), 10, 64)
 		return number && err == nil
 	case "Float":
 		_, err := n.Float64()

@@ -15,9 +15,11 @@ import (
 
 const testSchema = `
 scalar JSON
+scalar UUID
+scalar Time
 enum Color { RED GREEN }
-input In { s: String!, j: JSON, n: Int, list: [In!], b: Boolean, c: Color, d: Int! = 3 }
-type Query { a(in: In, list: [Int], j: JSON): Int }
+input In { s: String!, j: JSON, n: Int, list: [In!], b: Boolean, c: Color, d: Int! = 3, ids: [UUID!], at: Time }
+type Query { a(in: In, list: [Int], j: JSON, id: UUID): Int }
 `
 
 func variables(t testing.TB, query, raw string) (map[string]any, error) {
@@ -75,6 +77,8 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+const aUUID = "a UUID is 32 hexadecimal digits in five groups, such as 01890a5d-ac96-774b-bcce-b302099a8057"
+
 func TestWrongVariables(t *testing.T) {
 	t.Parallel()
 	const query = `query($in: In!, $list: [Int]) { a(in: $in, list: $list) }`
@@ -91,11 +95,32 @@ func TestWrongVariables(t *testing.T) {
 		`{"in":{"s":"","list":[{"s":1}]}}`: "in.list.0.s must be of type String",
 		`{"in":{"s":""},"list":[1,1.5]}`:   "list.1 must be of type Int",
 		`{"in":{"s":""},"list":"1"}`:       "list.0 must be of type Int",
+		`{"in":{"s":"","ids":["x"]}}`:      aUUID,
+		`{"in":{"s":"","ids":7}}`:          aUUID,
+		`{"in":{"s":"","at":"yesterday"}}`: "a time is RFC 3339 between the years 1678 and 2261, such as 2026-01-02T03:04:05.678Z",
 	} {
 		t.Run(raw, func(t *testing.T) {
 			t.Parallel()
 			_, err := variables(t, query, raw)
 			if e, ok := errors.AsType[*hark.Error](err); !ok || e.Message != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
+	}
+}
+
+// The path at fault begins with the argument, whatever the variable is called.
+func TestPathOfWrongVariables(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		`query($v: [UUID!]) { a(in: {s: "", list: {s: "", ids: $v}}) }`:                          "in.list.ids.1",
+		`query($v: [UUID!]) { a(in: {s: "", list: [{s: "", ids: $v}]}) }`:                        "in.list.0.ids.1",
+		`query($v: [UUID!]) { ...F } fragment F on Query { ... { b: a(in: {s: "", ids: $v}) } }`: "in.ids.1",
+	} {
+		t.Run(query, func(t *testing.T) {
+			t.Parallel()
+			_, err := variables(t, query, `{"v":["01890a5d-ac96-774b-bcce-b302099a8057","x"]}`)
+			if e, ok := errors.AsType[*hark.Error](err); !ok || e.Field != want {
 				t.Errorf("got %v, want %s", err, want)
 			}
 		})
