@@ -55,6 +55,8 @@ type EventSubscription struct {
 	Ordered bool `json:"ordered,omitempty"`
 	// HoldWhilePaused holds the value of the "hold_while_paused" field.
 	HoldWhilePaused bool `json:"hold_while_paused,omitempty"`
+	// Whoever set it up wants it beside another one like it.
+	AllowOverlap bool `json:"allow_overlap,omitempty"`
 	// Signature holds the value of the "signature" field.
 	Signature hark.SignatureScheme `json:"signature,omitempty"`
 	// Raised by every change: an older copy is stale.
@@ -137,7 +139,7 @@ func (*EventSubscription) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case eventsubscription.FieldID, eventsubscription.FieldProjectID, eventsubscription.FieldOwnerID:
 			values[i] = new(hark.ID)
-		case eventsubscription.FieldActive, eventsubscription.FieldOrdered, eventsubscription.FieldHoldWhilePaused:
+		case eventsubscription.FieldActive, eventsubscription.FieldOrdered, eventsubscription.FieldHoldWhilePaused, eventsubscription.FieldAllowOverlap:
 			values[i] = new(sql.NullBool)
 		case eventsubscription.FieldCreatedAt, eventsubscription.FieldUpdatedAt, eventsubscription.FieldTimeoutSeconds, eventsubscription.FieldMaxPerSecond, eventsubscription.FieldMaxInFlight, eventsubscription.FieldVersion, eventsubscription.FieldPreviousUntil, eventsubscription.FieldFailingSince, eventsubscription.FieldDisabledAt, eventsubscription.FieldFailures, eventsubscription.FieldWindowStart, eventsubscription.FieldWindowAttempts, eventsubscription.FieldWindowFailures, eventsubscription.FieldOpenedAt, eventsubscription.FieldProbes, eventsubscription.FieldProbeAt, eventsubscription.FieldNextStartAt:
 			values[i] = new(sql.NullInt64)
@@ -278,6 +280,12 @@ func (_m *EventSubscription) assignValues(columns []string, values []any) error 
 				return fmt.Errorf("unexpected type %T for field hold_while_paused", values[i])
 			} else if value.Valid {
 				_m.HoldWhilePaused = value.Bool
+			}
+		case eventsubscription.FieldAllowOverlap:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field allow_overlap", values[i])
+			} else if value.Valid {
+				_m.AllowOverlap = value.Bool
 			}
 		case eventsubscription.FieldSignature:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -494,6 +502,9 @@ func (_m *EventSubscription) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("hold_while_paused=")
 	builder.WriteString(fmt.Sprintf("%v", _m.HoldWhilePaused))
+	builder.WriteString(", ")
+	builder.WriteString("allow_overlap=")
+	builder.WriteString(fmt.Sprintf("%v", _m.AllowOverlap))
 	builder.WriteString(", ")
 	builder.WriteString("signature=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Signature))

@@ -181,6 +181,20 @@ func (_c *EventSubscriptionCreate) SetHoldWhilePaused(v bool) *EventSubscription
 	return _c
 }
 
+// SetAllowOverlap sets the "allow_overlap" field.
+func (_c *EventSubscriptionCreate) SetAllowOverlap(v bool) *EventSubscriptionCreate {
+	_c.mutation.SetAllowOverlap(v)
+	return _c
+}
+
+// SetNillableAllowOverlap sets the "allow_overlap" field if the given value is not nil.
+func (_c *EventSubscriptionCreate) SetNillableAllowOverlap(v *bool) *EventSubscriptionCreate {
+	if v != nil {
+		_c.SetAllowOverlap(*v)
+	}
+	return _c
+}
+
 // SetSignature sets the "signature" field.
 func (_c *EventSubscriptionCreate) SetSignature(v hark.SignatureScheme) *EventSubscriptionCreate {
 	_c.mutation.SetSignature(v)
@@ -474,6 +488,10 @@ func (_c *EventSubscriptionCreate) defaults() {
 		v := eventsubscription.DefaultActive
 		_c.mutation.SetActive(v)
 	}
+	if _, ok := _c.mutation.AllowOverlap(); !ok {
+		v := eventsubscription.DefaultAllowOverlap
+		_c.mutation.SetAllowOverlap(v)
+	}
 	if _, ok := _c.mutation.Version(); !ok {
 		v := eventsubscription.DefaultVersion
 		_c.mutation.SetVersion(v)
@@ -588,6 +606,9 @@ func (_c *EventSubscriptionCreate) check() error {
 	}
 	if _, ok := _c.mutation.HoldWhilePaused(); !ok {
 		return &ValidationError{Name: "hold_while_paused", err: errors.New(`ent: missing required field "EventSubscription.hold_while_paused"`)}
+	}
+	if _, ok := _c.mutation.AllowOverlap(); !ok {
+		return &ValidationError{Name: "allow_overlap", err: errors.New(`ent: missing required field "EventSubscription.allow_overlap"`)}
 	}
 	if _, ok := _c.mutation.Signature(); !ok {
 		return &ValidationError{Name: "signature", err: errors.New(`ent: missing required field "EventSubscription.signature"`)}
@@ -743,6 +764,10 @@ func (_c *EventSubscriptionCreate) createSpec() (*EventSubscription, *sqlgraph.C
 	if value, ok := _c.mutation.HoldWhilePaused(); ok {
 		_spec.SetField(eventsubscription.FieldHoldWhilePaused, field.TypeBool, value)
 		_node.HoldWhilePaused = value
+	}
+	if value, ok := _c.mutation.AllowOverlap(); ok {
+		_spec.SetField(eventsubscription.FieldAllowOverlap, field.TypeBool, value)
+		_node.AllowOverlap = value
 	}
 	if value, ok := _c.mutation.Signature(); ok {
 		_spec.SetField(eventsubscription.FieldSignature, field.TypeString, value)
@@ -1120,6 +1145,18 @@ func (u *EventSubscriptionUpsert) SetHoldWhilePaused(v bool) *EventSubscriptionU
 // UpdateHoldWhilePaused sets the "hold_while_paused" field to the value that was provided on create.
 func (u *EventSubscriptionUpsert) UpdateHoldWhilePaused() *EventSubscriptionUpsert {
 	u.SetExcluded(eventsubscription.FieldHoldWhilePaused)
+	return u
+}
+
+// SetAllowOverlap sets the "allow_overlap" field.
+func (u *EventSubscriptionUpsert) SetAllowOverlap(v bool) *EventSubscriptionUpsert {
+	u.Set(eventsubscription.FieldAllowOverlap, v)
+	return u
+}
+
+// UpdateAllowOverlap sets the "allow_overlap" field to the value that was provided on create.
+func (u *EventSubscriptionUpsert) UpdateAllowOverlap() *EventSubscriptionUpsert {
+	u.SetExcluded(eventsubscription.FieldAllowOverlap)
 	return u
 }
 
@@ -1736,6 +1773,20 @@ func (u *EventSubscriptionUpsertOne) SetHoldWhilePaused(v bool) *EventSubscripti
 func (u *EventSubscriptionUpsertOne) UpdateHoldWhilePaused() *EventSubscriptionUpsertOne {
 	return u.Update(func(s *EventSubscriptionUpsert) {
 		s.UpdateHoldWhilePaused()
+	})
+}
+
+// SetAllowOverlap sets the "allow_overlap" field.
+func (u *EventSubscriptionUpsertOne) SetAllowOverlap(v bool) *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetAllowOverlap(v)
+	})
+}
+
+// UpdateAllowOverlap sets the "allow_overlap" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertOne) UpdateAllowOverlap() *EventSubscriptionUpsertOne {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateAllowOverlap()
 	})
 }
 
@@ -2569,6 +2620,20 @@ func (u *EventSubscriptionUpsertBulk) SetHoldWhilePaused(v bool) *EventSubscript
 func (u *EventSubscriptionUpsertBulk) UpdateHoldWhilePaused() *EventSubscriptionUpsertBulk {
 	return u.Update(func(s *EventSubscriptionUpsert) {
 		s.UpdateHoldWhilePaused()
+	})
+}
+
+// SetAllowOverlap sets the "allow_overlap" field.
+func (u *EventSubscriptionUpsertBulk) SetAllowOverlap(v bool) *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.SetAllowOverlap(v)
+	})
+}
+
+// UpdateAllowOverlap sets the "allow_overlap" field to the value that was provided on create.
+func (u *EventSubscriptionUpsertBulk) UpdateAllowOverlap() *EventSubscriptionUpsertBulk {
+	return u.Update(func(s *EventSubscriptionUpsert) {
+		s.UpdateAllowOverlap()
 	})
 }
 

@@ -275,6 +275,20 @@ func (_u *EventSubscriptionUpdate) SetNillableHoldWhilePaused(v *bool) *EventSub
 	return _u
 }
 
+// SetAllowOverlap sets the "allow_overlap" field.
+func (_u *EventSubscriptionUpdate) SetAllowOverlap(v bool) *EventSubscriptionUpdate {
+	_u.mutation.SetAllowOverlap(v)
+	return _u
+}
+
+// SetNillableAllowOverlap sets the "allow_overlap" field if the given value is not nil.
+func (_u *EventSubscriptionUpdate) SetNillableAllowOverlap(v *bool) *EventSubscriptionUpdate {
+	if v != nil {
+		_u.SetAllowOverlap(*v)
+	}
+	return _u
+}
+
 // SetSignature sets the "signature" field.
 func (_u *EventSubscriptionUpdate) SetSignature(v hark.SignatureScheme) *EventSubscriptionUpdate {
 	_u.mutation.SetSignature(v)
@@ -780,6 +794,9 @@ func (_u *EventSubscriptionUpdate) sqlSave(ctx context.Context) (_node int, err 
 	if value, ok := _u.mutation.HoldWhilePaused(); ok {
 		_spec.SetField(eventsubscription.FieldHoldWhilePaused, field.TypeBool, value)
 	}
+	if value, ok := _u.mutation.AllowOverlap(); ok {
+		_spec.SetField(eventsubscription.FieldAllowOverlap, field.TypeBool, value)
+	}
 	if value, ok := _u.mutation.Signature(); ok {
 		_spec.SetField(eventsubscription.FieldSignature, field.TypeString, value)
 	}
@@ -1183,6 +1200,20 @@ func (_u *EventSubscriptionUpdateOne) SetHoldWhilePaused(v bool) *EventSubscript
 func (_u *EventSubscriptionUpdateOne) SetNillableHoldWhilePaused(v *bool) *EventSubscriptionUpdateOne {
 	if v != nil {
 		_u.SetHoldWhilePaused(*v)
+	}
+	return _u
+}
+
+// SetAllowOverlap sets the "allow_overlap" field.
+func (_u *EventSubscriptionUpdateOne) SetAllowOverlap(v bool) *EventSubscriptionUpdateOne {
+	_u.mutation.SetAllowOverlap(v)
+	return _u
+}
+
+// SetNillableAllowOverlap sets the "allow_overlap" field if the given value is not nil.
+func (_u *EventSubscriptionUpdateOne) SetNillableAllowOverlap(v *bool) *EventSubscriptionUpdateOne {
+	if v != nil {
+		_u.SetAllowOverlap(*v)
 	}
 	return _u
 }
@@ -1721,6 +1752,9 @@ func (_u *EventSubscriptionUpdateOne) sqlSave(ctx context.Context) (_node *Event
 	}
 	if value, ok := _u.mutation.HoldWhilePaused(); ok {
 		_spec.SetField(eventsubscription.FieldHoldWhilePaused, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.AllowOverlap(); ok {
+		_spec.SetField(eventsubscription.FieldAllowOverlap, field.TypeBool, value)
 	}
 	if value, ok := _u.mutation.Signature(); ok {
 		_spec.SetField(eventsubscription.FieldSignature, field.TypeString, value)

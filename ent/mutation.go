@@ -7997,6 +7997,7 @@ type EventSubscriptionMutation struct {
 	addmax_in_flight         *int
 	ordered                  *bool
 	hold_while_paused        *bool
+	allow_overlap            *bool
 	signature                *hark.SignatureScheme
 	version                  *int64
 	addversion               *int64
@@ -8958,6 +8959,42 @@ func (m *EventSubscriptionMutation) OldHoldWhilePaused(ctx context.Context) (v b
 // ResetHoldWhilePaused resets all changes to the "hold_while_paused" field.
 func (m *EventSubscriptionMutation) ResetHoldWhilePaused() {
 	m.hold_while_paused = nil
+}
+
+// SetAllowOverlap sets the "allow_overlap" field.
+func (m *EventSubscriptionMutation) SetAllowOverlap(b bool) {
+	m.allow_overlap = &b
+}
+
+// AllowOverlap returns the value of the "allow_overlap" field in the mutation.
+func (m *EventSubscriptionMutation) AllowOverlap() (r bool, exists bool) {
+	v := m.allow_overlap
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAllowOverlap returns the old "allow_overlap" field's value of the EventSubscription entity.
+// If the EventSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventSubscriptionMutation) OldAllowOverlap(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAllowOverlap is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAllowOverlap requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAllowOverlap: %w", err)
+	}
+	return oldValue.AllowOverlap, nil
+}
+
+// ResetAllowOverlap resets all changes to the "allow_overlap" field.
+func (m *EventSubscriptionMutation) ResetAllowOverlap() {
+	m.allow_overlap = nil
 }
 
 // SetSignature sets the "signature" field.
@@ -9989,7 +10026,7 @@ func (m *EventSubscriptionMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EventSubscriptionMutation) Fields() []string {
-	fields := make([]string, 0, 36)
+	fields := make([]string, 0, 37)
 	if m.created_at != nil {
 		fields = append(fields, eventsubscription.FieldCreatedAt)
 	}
@@ -10043,6 +10080,9 @@ func (m *EventSubscriptionMutation) Fields() []string {
 	}
 	if m.hold_while_paused != nil {
 		fields = append(fields, eventsubscription.FieldHoldWhilePaused)
+	}
+	if m.allow_overlap != nil {
+		fields = append(fields, eventsubscription.FieldAllowOverlap)
 	}
 	if m.signature != nil {
 		fields = append(fields, eventsubscription.FieldSignature)
@@ -10142,6 +10182,8 @@ func (m *EventSubscriptionMutation) Field(name string) (ent.Value, bool) {
 		return m.Ordered()
 	case eventsubscription.FieldHoldWhilePaused:
 		return m.HoldWhilePaused()
+	case eventsubscription.FieldAllowOverlap:
+		return m.AllowOverlap()
 	case eventsubscription.FieldSignature:
 		return m.Signature()
 	case eventsubscription.FieldVersion:
@@ -10223,6 +10265,8 @@ func (m *EventSubscriptionMutation) OldField(ctx context.Context, name string) (
 		return m.OldOrdered(ctx)
 	case eventsubscription.FieldHoldWhilePaused:
 		return m.OldHoldWhilePaused(ctx)
+	case eventsubscription.FieldAllowOverlap:
+		return m.OldAllowOverlap(ctx)
 	case eventsubscription.FieldSignature:
 		return m.OldSignature(ctx)
 	case eventsubscription.FieldVersion:
@@ -10393,6 +10437,13 @@ func (m *EventSubscriptionMutation) SetField(name string, value ent.Value) error
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetHoldWhilePaused(v)
+		return nil
+	case eventsubscription.FieldAllowOverlap:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAllowOverlap(v)
 		return nil
 	case eventsubscription.FieldSignature:
 		v, ok := value.(hark.SignatureScheme)
@@ -10862,6 +10913,9 @@ func (m *EventSubscriptionMutation) ResetField(name string) error {
 		return nil
 	case eventsubscription.FieldHoldWhilePaused:
 		m.ResetHoldWhilePaused()
+		return nil
+	case eventsubscription.FieldAllowOverlap:
+		m.ResetAllowOverlap()
 		return nil
 	case eventsubscription.FieldSignature:
 		m.ResetSignature()

@@ -318,56 +318,60 @@ func init() {
 	eventsubscriptionDescActive := eventsubscriptionFields[7].Descriptor()
 	// eventsubscription.DefaultActive holds the default value on creation for the active field.
 	eventsubscription.DefaultActive = eventsubscriptionDescActive.Default.(bool)
+	// eventsubscriptionDescAllowOverlap is the schema descriptor for allow_overlap field.
+	eventsubscriptionDescAllowOverlap := eventsubscriptionFields[16].Descriptor()
+	// eventsubscription.DefaultAllowOverlap holds the default value on creation for the allow_overlap field.
+	eventsubscription.DefaultAllowOverlap = eventsubscriptionDescAllowOverlap.Default.(bool)
 	// eventsubscriptionDescVersion is the schema descriptor for version field.
-	eventsubscriptionDescVersion := eventsubscriptionFields[17].Descriptor()
+	eventsubscriptionDescVersion := eventsubscriptionFields[18].Descriptor()
 	// eventsubscription.DefaultVersion holds the default value on creation for the version field.
 	eventsubscription.DefaultVersion = eventsubscriptionDescVersion.Default.(int64)
 	// eventsubscriptionDescPreviousUntil is the schema descriptor for previous_until field.
-	eventsubscriptionDescPreviousUntil := eventsubscriptionFields[22].Descriptor()
+	eventsubscriptionDescPreviousUntil := eventsubscriptionFields[23].Descriptor()
 	// eventsubscription.DefaultPreviousUntil holds the default value on creation for the previous_until field.
 	eventsubscription.DefaultPreviousUntil = hark.Time(eventsubscriptionDescPreviousUntil.Default.(int64))
 	// eventsubscriptionDescFailingSince is the schema descriptor for failing_since field.
-	eventsubscriptionDescFailingSince := eventsubscriptionFields[23].Descriptor()
+	eventsubscriptionDescFailingSince := eventsubscriptionFields[24].Descriptor()
 	// eventsubscription.DefaultFailingSince holds the default value on creation for the failing_since field.
 	eventsubscription.DefaultFailingSince = hark.Time(eventsubscriptionDescFailingSince.Default.(int64))
 	// eventsubscriptionDescDisabledAt is the schema descriptor for disabled_at field.
-	eventsubscriptionDescDisabledAt := eventsubscriptionFields[24].Descriptor()
+	eventsubscriptionDescDisabledAt := eventsubscriptionFields[25].Descriptor()
 	// eventsubscription.DefaultDisabledAt holds the default value on creation for the disabled_at field.
 	eventsubscription.DefaultDisabledAt = hark.Time(eventsubscriptionDescDisabledAt.Default.(int64))
 	// eventsubscriptionDescDisabledReason is the schema descriptor for disabled_reason field.
-	eventsubscriptionDescDisabledReason := eventsubscriptionFields[25].Descriptor()
+	eventsubscriptionDescDisabledReason := eventsubscriptionFields[26].Descriptor()
 	// eventsubscription.DefaultDisabledReason holds the default value on creation for the disabled_reason field.
 	eventsubscription.DefaultDisabledReason = eventsubscriptionDescDisabledReason.Default.(string)
 	// eventsubscriptionDescFailures is the schema descriptor for failures field.
-	eventsubscriptionDescFailures := eventsubscriptionFields[26].Descriptor()
+	eventsubscriptionDescFailures := eventsubscriptionFields[27].Descriptor()
 	// eventsubscription.DefaultFailures holds the default value on creation for the failures field.
 	eventsubscription.DefaultFailures = eventsubscriptionDescFailures.Default.(int)
 	// eventsubscriptionDescWindowStart is the schema descriptor for window_start field.
-	eventsubscriptionDescWindowStart := eventsubscriptionFields[27].Descriptor()
+	eventsubscriptionDescWindowStart := eventsubscriptionFields[28].Descriptor()
 	// eventsubscription.DefaultWindowStart holds the default value on creation for the window_start field.
 	eventsubscription.DefaultWindowStart = hark.Time(eventsubscriptionDescWindowStart.Default.(int64))
 	// eventsubscriptionDescWindowAttempts is the schema descriptor for window_attempts field.
-	eventsubscriptionDescWindowAttempts := eventsubscriptionFields[28].Descriptor()
+	eventsubscriptionDescWindowAttempts := eventsubscriptionFields[29].Descriptor()
 	// eventsubscription.DefaultWindowAttempts holds the default value on creation for the window_attempts field.
 	eventsubscription.DefaultWindowAttempts = eventsubscriptionDescWindowAttempts.Default.(int)
 	// eventsubscriptionDescWindowFailures is the schema descriptor for window_failures field.
-	eventsubscriptionDescWindowFailures := eventsubscriptionFields[29].Descriptor()
+	eventsubscriptionDescWindowFailures := eventsubscriptionFields[30].Descriptor()
 	// eventsubscription.DefaultWindowFailures holds the default value on creation for the window_failures field.
 	eventsubscription.DefaultWindowFailures = eventsubscriptionDescWindowFailures.Default.(int)
 	// eventsubscriptionDescOpenedAt is the schema descriptor for opened_at field.
-	eventsubscriptionDescOpenedAt := eventsubscriptionFields[30].Descriptor()
+	eventsubscriptionDescOpenedAt := eventsubscriptionFields[31].Descriptor()
 	// eventsubscription.DefaultOpenedAt holds the default value on creation for the opened_at field.
 	eventsubscription.DefaultOpenedAt = hark.Time(eventsubscriptionDescOpenedAt.Default.(int64))
 	// eventsubscriptionDescProbes is the schema descriptor for probes field.
-	eventsubscriptionDescProbes := eventsubscriptionFields[31].Descriptor()
+	eventsubscriptionDescProbes := eventsubscriptionFields[32].Descriptor()
 	// eventsubscription.DefaultProbes holds the default value on creation for the probes field.
 	eventsubscription.DefaultProbes = eventsubscriptionDescProbes.Default.(int)
 	// eventsubscriptionDescProbeAt is the schema descriptor for probe_at field.
-	eventsubscriptionDescProbeAt := eventsubscriptionFields[32].Descriptor()
+	eventsubscriptionDescProbeAt := eventsubscriptionFields[33].Descriptor()
 	// eventsubscription.DefaultProbeAt holds the default value on creation for the probe_at field.
 	eventsubscription.DefaultProbeAt = hark.Time(eventsubscriptionDescProbeAt.Default.(int64))
 	// eventsubscriptionDescNextStartAt is the schema descriptor for next_start_at field.
-	eventsubscriptionDescNextStartAt := eventsubscriptionFields[33].Descriptor()
+	eventsubscriptionDescNextStartAt := eventsubscriptionFields[34].Descriptor()
 	// eventsubscription.DefaultNextStartAt holds the default value on creation for the next_start_at field.
 	eventsubscription.DefaultNextStartAt = hark.Time(eventsubscriptionDescNextStartAt.Default.(int64))
 	// eventsubscriptionDescID is the schema descriptor for id field.

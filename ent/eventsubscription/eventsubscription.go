@@ -49,6 +49,8 @@ const (
 	FieldOrdered = "ordered"
 	// FieldHoldWhilePaused holds the string denoting the hold_while_paused field in the database.
 	FieldHoldWhilePaused = "hold_while_paused"
+	// FieldAllowOverlap holds the string denoting the allow_overlap field in the database.
+	FieldAllowOverlap = "allow_overlap"
 	// FieldSignature holds the string denoting the signature field in the database.
 	FieldSignature = "signature"
 	// FieldVersion holds the string denoting the version field in the database.
@@ -126,6 +128,7 @@ var Columns = []string{
 	FieldMaxInFlight,
 	FieldOrdered,
 	FieldHoldWhilePaused,
+	FieldAllowOverlap,
 	FieldSignature,
 	FieldVersion,
 	FieldAuth,
@@ -175,6 +178,8 @@ var (
 	DeliveryEndpointValidator func(string) error
 	// DefaultActive holds the default value on creation for the "active" field.
 	DefaultActive bool
+	// DefaultAllowOverlap holds the default value on creation for the "allow_overlap" field.
+	DefaultAllowOverlap bool
 	// DefaultVersion holds the default value on creation for the "version" field.
 	DefaultVersion int64
 	// DefaultPreviousUntil holds the default value on creation for the "previous_until" field.
@@ -291,6 +296,11 @@ func ByOrdered(opts ...sql.OrderTermOption) OrderOption {
 // ByHoldWhilePaused orders the results by the hold_while_paused field.
 func ByHoldWhilePaused(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldHoldWhilePaused, opts...).ToFunc()
+}
+
+// ByAllowOverlap orders the results by the allow_overlap field.
+func ByAllowOverlap(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAllowOverlap, opts...).ToFunc()
 }
 
 // BySignature orders the results by the signature field.

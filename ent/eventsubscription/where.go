@@ -140,6 +140,11 @@ func HoldWhilePaused(v bool) predicate.EventSubscription {
 	return predicate.EventSubscription(sql.FieldEQ(FieldHoldWhilePaused, v))
 }
 
+// AllowOverlap applies equality check predicate on the "allow_overlap" field. It's identical to AllowOverlapEQ.
+func AllowOverlap(v bool) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldAllowOverlap, v))
+}
+
 // Signature applies equality check predicate on the "signature" field. It's identical to SignatureEQ.
 func Signature(v hark.SignatureScheme) predicate.EventSubscription {
 	vc := string(v)
@@ -1045,6 +1050,16 @@ func HoldWhilePausedEQ(v bool) predicate.EventSubscription {
 // HoldWhilePausedNEQ applies the NEQ predicate on the "hold_while_paused" field.
 func HoldWhilePausedNEQ(v bool) predicate.EventSubscription {
 	return predicate.EventSubscription(sql.FieldNEQ(FieldHoldWhilePaused, v))
+}
+
+// AllowOverlapEQ applies the EQ predicate on the "allow_overlap" field.
+func AllowOverlapEQ(v bool) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldEQ(FieldAllowOverlap, v))
+}
+
+// AllowOverlapNEQ applies the NEQ predicate on the "allow_overlap" field.
+func AllowOverlapNEQ(v bool) predicate.EventSubscription {
+	return predicate.EventSubscription(sql.FieldNEQ(FieldAllowOverlap, v))
 }
 
 // SignatureEQ applies the EQ predicate on the "signature" field.

@@ -302,6 +302,7 @@ var (
 		{Name: "max_in_flight", Type: field.TypeInt},
 		{Name: "ordered", Type: field.TypeBool},
 		{Name: "hold_while_paused", Type: field.TypeBool},
+		{Name: "allow_overlap", Type: field.TypeBool, Default: false},
 		{Name: "signature", Type: field.TypeString},
 		{Name: "version", Type: field.TypeInt64, Default: 1},
 		{Name: "auth", Type: field.TypeJSON, Nullable: true},
@@ -330,7 +331,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "event_subscriptions_projects_project",
-				Columns:    []*schema.Column{EventSubscriptionsColumns[36]},
+				Columns:    []*schema.Column{EventSubscriptionsColumns[37]},
 				RefColumns: []*schema.Column{ProjectsColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
@@ -339,7 +340,7 @@ var (
 			{
 				Name:    "eventsubscription_project_id_subscriber_service",
 				Unique:  false,
-				Columns: []*schema.Column{EventSubscriptionsColumns[36], EventSubscriptionsColumns[4]},
+				Columns: []*schema.Column{EventSubscriptionsColumns[37], EventSubscriptionsColumns[4]},
 			},
 			{
 				Name:    "eventsubscription_updated_at",

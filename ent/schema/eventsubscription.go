@@ -35,6 +35,7 @@ func (EventSubscription) Fields() []ent.Field {
 		field.Int("max_in_flight"),
 		field.Bool("ordered"),
 		field.Bool("hold_while_paused"),
+		field.Bool("allow_overlap").Default(false).Comment("Whoever set it up wants it beside another one like it."),
 		field.String("signature").GoType(hark.SignatureScheme("")),
 		field.Int64("version").Default(1).Comment("Raised by every change: an older copy is stale."),
 
