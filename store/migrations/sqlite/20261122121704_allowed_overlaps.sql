@@ -1,17 +1,3 @@
 -- +goose Up
--- disable the enforcement of foreign-keys constraints
-PRAGMA foreign_keys = off;
--- create "new_event_subscriptions" table
-CREATE TABLE `new_event_subscriptions` (`id` uuid NOT NULL, `created_at` integer NOT NULL, `updated_at` integer NOT NULL, `owner_id` uuid NOT NULL, `subscriber_service` text NOT NULL, `delivery_endpoint` text NOT NULL, `callback_protocol` text NOT NULL, `request_method` text NULL, `soap_version` text NULL, `active` bool NOT NULL DEFAULT (true), `payload_type` text NOT NULL, `conditions` json NOT NULL, `schedule_seconds` json NOT NULL, `timeout_seconds` integer NOT NULL, `max_per_second` integer NULL, `max_in_flight` integer NOT NULL, `ordered` bool NOT NULL, `hold_while_paused` bool NOT NULL, `allow_overlap` bool NOT NULL DEFAULT (false), `signature` text NOT NULL, `version` integer NOT NULL DEFAULT (1), `auth` json NULL, `credentials` blob NOT NULL, `signing_secret` blob NOT NULL, `previous_secret` blob NULL, `previous_until` integer NOT NULL DEFAULT (0), `failing_since` integer NOT NULL DEFAULT (0), `disabled_at` integer NOT NULL DEFAULT (0), `disabled_reason` text NOT NULL DEFAULT (''), `failures` integer NOT NULL DEFAULT (0), `window_start` integer NOT NULL DEFAULT (0), `window_attempts` integer NOT NULL DEFAULT (0), `window_failures` integer NOT NULL DEFAULT (0), `opened_at` integer NOT NULL DEFAULT (0), `probes` integer NOT NULL DEFAULT (0), `probe_at` integer NOT NULL DEFAULT (0), `next_start_at` integer NOT NULL DEFAULT (0), `project_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `event_subscriptions_projects_project` FOREIGN KEY (`project_id`) REFERENCES `projects` (`id`) ON DELETE NO ACTION);
--- copy rows from old table "event_subscriptions" to new temporary table "new_event_subscriptions"
-INSERT INTO `new_event_subscriptions` (`id`, `created_at`, `updated_at`, `owner_id`, `subscriber_service`, `delivery_endpoint`, `callback_protocol`, `request_method`, `soap_version`, `active`, `payload_type`, `conditions`, `schedule_seconds`, `timeout_seconds`, `max_per_second`, `max_in_flight`, `ordered`, `hold_while_paused`, `signature`, `version`, `auth`, `credentials`, `signing_secret`, `previous_secret`, `previous_until`, `failing_since`, `disabled_at`, `disabled_reason`, `failures`, `window_start`, `window_attempts`, `window_failures`, `opened_at`, `probes`, `probe_at`, `next_start_at`, `project_id`) SELECT `id`, `created_at`, `updated_at`, `owner_id`, `subscriber_service`, `delivery_endpoint`, `callback_protocol`, `request_method`, `soap_version`, `active`, `payload_type`, `conditions`, `schedule_seconds`, `timeout_seconds`, `max_per_second`, `max_in_flight`, `ordered`, `hold_while_paused`, `signature`, `version`, `auth`, `credentials`, `signing_secret`, `previous_secret`, `previous_until`, `failing_since`, `disabled_at`, `disabled_reason`, `failures`, `window_start`, `window_attempts`, `window_failures`, `opened_at`, `probes`, `probe_at`, `next_start_at`, `project_id` FROM `event_subscriptions`;
--- drop "event_subscriptions" table after copying rows
-DROP TABLE `event_subscriptions`;
--- rename temporary table "new_event_subscriptions" to "event_subscriptions"
-ALTER TABLE `new_event_subscriptions` RENAME TO `event_subscriptions`;
--- create index "eventsubscription_project_id_subscriber_service" to table: "event_subscriptions"
-CREATE INDEX `eventsubscription_project_id_subscriber_service` ON `event_subscriptions` (`project_id`, `subscriber_service`);
--- create index "eventsubscription_updated_at" to table: "event_subscriptions"
-CREATE INDEX `eventsubscription_updated_at` ON `event_subscriptions` (`updated_at`);
--- enable back the enforcement of foreign-keys constraints
-PRAGMA foreign_keys = on;
+-- add column "allow_overlap" to table: "event_subscriptions"
+ALTER TABLE `event_subscriptions` ADD COLUMN `allow_overlap` bool NOT NULL DEFAULT (false);
