@@ -25,6 +25,7 @@ type audited struct {
 	MaxInFlight        int                   `json:"maxInFlight"`
 	Ordered            bool                  `json:"ordered"`
 	HoldWhilePaused    bool                  `json:"holdWhilePaused"`
+	AllowOverlap       bool                  `json:"allowOverlap"`
 	Signature          hark.SignatureScheme  `json:"signature"`
 	EventDefinitionIDs []hark.ID             `json:"eventDefinitionIds"`
 }
@@ -48,7 +49,7 @@ func audit(ctx context.Context, tx *ent.Tx, id hark.ID) (*audited, error) {
 		SubscriberService: row.SubscriberService, DeliveryEndpoint: place(row.DeliveryEndpoint), CallbackProtocol: row.CallbackProtocol,
 		Active: row.Active, PayloadType: row.PayloadType, Conditions: row.Conditions, ScheduleSeconds: row.ScheduleSeconds,
 		TimeoutSeconds: row.TimeoutSeconds, MaxPerSecond: row.MaxPerSecond, MaxInFlight: row.MaxInFlight, Ordered: row.Ordered,
-		HoldWhilePaused: row.HoldWhilePaused, Signature: row.Signature,
+		HoldWhilePaused: row.HoldWhilePaused, AllowOverlap: row.AllowOverlap, Signature: row.Signature,
 	}
 	for _, d := range row.Edges.EventDefinitions {
 		a.EventDefinitionIDs = append(a.EventDefinitionIDs, d.ID)

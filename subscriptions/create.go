@@ -6,8 +6,6 @@ import (
 	"github.com/hark-events/hark"
 	"github.com/hark-events/hark/delivery"
 	"github.com/hark-events/hark/ent"
-	"github.com/hark-events/hark/ent/eventdefinition"
-	"github.com/hark-events/hark/ent/eventsubscription"
 	"github.com/hark-events/hark/store"
 )
 
@@ -45,15 +43,20 @@ func (s *Service) Create(ctx context.Context, in CreateEventSubscriptionInput) (
 	}
 	secret := delivery.NewSigningSecret()
 	err = s.change(ctx, "createEventSubscription", o.ID, project, func(tx *ent.Tx) error {
-		if err := s.checkRelations(ctx, tx, o); err != nil {
+		if err := s.lockDefinitions(ctx, tx, o); err != nil {
 			return err
+		}
+		if !o.AllowOverlap {
+			if err := o.alone(ctx, tx.EventSubscription, "input"); err != nil {
+				return err
+			}
 		}
 		now := hark.Now()
 		return tx.EventSubscription.Create().SetID(o.ID).SetCreatedAt(now).SetUpdatedAt(now).SetProjectID(project).SetOwnerID(o.OwnerID).
 			SetSubscriberService(o.SubscriberService).SetDeliveryEndpoint(o.DeliveryEndpoint).SetCallbackProtocol(o.CallbackProtocol).
 			SetNillableRequestMethod(o.RequestMethod).SetNillableSoapVersion(o.SoapVersion).SetActive(o.Active).SetPayloadType(o.PayloadType).
 			SetConditions(notNil(o.Conditions)).SetScheduleSeconds(notNil(o.ScheduleSeconds)).SetTimeoutSeconds(o.TimeoutSeconds).
-			SetNillableMaxPerSecond(o.MaxPerSecond).SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).
+			SetNillableMaxPerSecond(o.MaxPerSecond).SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).SetAllowOverlap(o.AllowOverlap).
 			SetSignature(o.Signature).SetAuth(shown(o.credentials)).SetCredentials(o.Credentials).SetSigningSecret(s.store.Seal(o.ID, secret)).
 			AddEventDefinitionIDs(o.definitions...).Exec(ctx)
 	})
@@ -64,35 +67,14 @@ func (s *Service) Create(ctx context.Context, in CreateEventSubscriptionInput) (
 	return row, secret, err
 }
 
-// checkRelations checks in tx what an order says of other rows: that its
-// definitions exist, which it keeps from being deleted until tx ends, and that
-// no other subscription brings the same events to the same place.
-func (s *Service) checkRelations(ctx context.Context, tx *ent.Tx, o *order) error {
+// lockDefinitions checks in tx that the definitions of an order exist, and keeps
+// them from being deleted until tx ends.
+func (s *Service) lockDefinitions(ctx context.Context, tx *ent.Tx, o *order) error {
 	n, err := s.store.LockDefinitions(ctx, tx, o.definitions)
-	if err != nil {
-		return err
-	}
-	if n != len(o.definitions) {
+	if err == nil && n != len(o.definitions) {
 		return errDefinitions()
 	}
-	if !o.Active || o.allowOverlap {
-		return nil
-	}
-	other, err := tx.EventSubscription.Query().Where(
-		eventsubscription.IDNEQ(o.ID), eventsubscription.ProjectID(o.ProjectID), eventsubscription.Active(true),
-		eventsubscription.SubscriberService(o.SubscriberService), eventsubscription.DeliveryEndpoint(o.DeliveryEndpoint),
-		eventsubscription.HasEventDefinitionsWith(eventdefinition.IDIn(o.definitions...)),
-	).FirstID(ctx)
-	switch {
-	case ent.IsNotFound(err):
-		return nil
-	case err != nil:
-		return err
-	}
-	return &hark.Error{
-		Code: hark.Conflict, Field: "input",
-		Message: "the active subscription " + other.String() + " brings some of these events to the same subscriber and endpoint: set allowOverlap to have both",
-	}
+	return err
 }
 
 func errDefinitions() error {

@@ -16,9 +16,17 @@ import (
 // An order is a subscription as a caller wants it, before it is stored.
 type order struct {
 	*ent.EventSubscription
-	definitions  []hark.ID
-	credentials  *hark.Credentials // nil: those that are stored already stay
-	allowOverlap bool
+	definitions []hark.ID
+	credentials *hark.Credentials // nil: those that are stored already stay
+}
+
+// orderOf is a subscription as it is stored, to be changed.
+func orderOf(row *ent.EventSubscription) *order {
+	o := &order{EventSubscription: row}
+	for _, d := range row.Edges.EventDefinitions {
+		o.definitions = append(o.definitions, d.ID)
+	}
+	return o
 }
 
 // Limits and defaults of what a caller may set.
@@ -38,9 +46,9 @@ func newOrder(in CreateEventSubscriptionInput) *order {
 			ID: hark.NewID(), SubscriberService: in.SubscriberService, DeliveryEndpoint: in.DeliveryEndpoint, CallbackProtocol: in.CallbackProtocol,
 			RequestMethod: in.RequestMethod, SoapVersion: in.SoapVersion, Active: in.Active, Conditions: in.Conditions,
 			TimeoutSeconds: int(hark.DefaultTimeout.Seconds()), MaxPerSecond: in.MaxPerSecond, MaxInFlight: hark.DefaultMaxInFlight,
-			HoldWhilePaused: true, Signature: in.Signature,
+			HoldWhilePaused: true, AllowOverlap: in.AllowOverlap, Signature: in.Signature,
 		},
-		definitions: in.EventDefinitionIds, credentials: in.Auth.credentials(), allowOverlap: in.AllowOverlap,
+		definitions: in.EventDefinitionIds, credentials: in.Auth.credentials(),
 	}
 	for _, wait := range delivery.Schedule {
 		o.ScheduleSeconds = append(o.ScheduleSeconds, int(wait.Seconds()))
@@ -87,7 +95,6 @@ func (o *order) change(in UpdateEventSubscriptionInput) {
 	}
 	replace(&o.RequestMethod, in.RequestMethod)
 	replace(&o.SoapVersion, in.SoapVersion)
-	wasActive := o.Active
 	set(&o.Active, in.Active)
 	if in.Auth != nil {
 		o.credentials = in.Auth.credentials()
@@ -103,9 +110,7 @@ func (o *order) change(in UpdateEventSubscriptionInput) {
 	set(&o.Ordered, in.Ordered)
 	set(&o.HoldWhilePaused, in.HoldWhilePaused)
 	set(&o.Signature, in.Signature)
-	// An overlap that was allowed once stays so while nothing of it changes.
-	o.allowOverlap = in.EventDefinitionIds == nil && in.SubscriberService == nil && in.DeliveryEndpoint == nil && o.Active == wasActive
-	set(&o.allowOverlap, in.AllowOverlap)
+	set(&o.AllowOverlap, in.AllowOverlap)
 	o.fill()
 }
 

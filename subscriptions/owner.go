@@ -13,7 +13,7 @@ import (
 
 // subscribable returns FORBIDDEN unless the caller may have some event of each
 // kind that an order asks for, under each of its conditions; other events it
-// says no to. Definitions that don't exist are for checkRelations.
+// says no to. Definitions that don't exist are for lockDefinitions.
 func (s *Service) subscribable(ctx context.Context, client *ent.EventDefinitionClient, o *order) (allows func(*hark.Event) bool, err error) {
 	definitions, err := client.Query().Where(eventdefinition.IDIn(o.definitions...)).All(ctx)
 	if err != nil {

@@ -18,16 +18,16 @@ func (s *Service) Update(ctx context.Context, id hark.ID, in UpdateEventSubscrip
 		return nil, errAuth()
 	}
 	row, err := s.edit(ctx, "updateEventSubscription", id, func(tx *ent.Tx, row *ent.EventSubscription) error {
-		o := &order{EventSubscription: row}
-		for _, d := range row.Edges.EventDefinitions {
-			o.definitions = append(o.definitions, d.ID)
-		}
+		o := orderOf(row)
 		wasActive := row.Active
 		o.change(in)
 		if err := s.check(o); err != nil {
 			return err
 		}
-		if err := s.checkRelations(ctx, tx, o); err != nil {
+		if err := s.lockDefinitions(ctx, tx, o); err != nil {
+			return err
+		}
+		if err := o.besides(ctx, tx.EventSubscription, in, wasActive); err != nil {
 			return err
 		}
 		if in.redirects() {
@@ -58,7 +58,7 @@ func (s *Service) write(ctx context.Context, tx *ent.Tx, o *order) error {
 		SetSubscriberService(o.SubscriberService).SetDeliveryEndpoint(o.DeliveryEndpoint).SetCallbackProtocol(o.CallbackProtocol).
 		SetActive(o.Active).SetPayloadType(o.PayloadType).
 		SetConditions(notNil(o.Conditions)).SetScheduleSeconds(notNil(o.ScheduleSeconds)).SetTimeoutSeconds(o.TimeoutSeconds).
-		SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).
+		SetMaxInFlight(o.MaxInFlight).SetOrdered(o.Ordered).SetHoldWhilePaused(o.HoldWhilePaused).SetAllowOverlap(o.AllowOverlap).
 		SetSignature(o.Signature).SetProbeAt(0). // an open circuit is probed at once: this may have mended it
 		ClearEventDefinitions().AddEventDefinitionIDs(o.definitions...)
 	// Clear and Set of one column are two assignments, which PostgreSQL refuses.
@@ -102,13 +102,17 @@ func (s *Service) Pause(ctx context.Context, id hark.ID) (*ent.EventSubscription
 	})
 }
 
-// Resume lets deliveries go on, and enables a subscription that was disabled.
+// Resume lets deliveries go on, and enables a subscription that was disabled;
+// CONFLICT if another one has taken its place meanwhile.
 // Cut short, a resume that discards the backlog has dropped the oldest of it,
 // and the subscription is still paused.
 func (s *Service) Resume(ctx context.Context, id hark.ID, backlog hark.Backlog) (*ent.EventSubscription, error) {
 	row, err := s.row(ctx, hark.ManageSubscriptions, id)
 	if err != nil || row.Active {
 		return row, err
+	}
+	if err := resumed(row).aloneAgain(ctx, s.store.Ent().EventSubscription, "id"); err != nil {
+		return nil, err // before anything is dropped
 	}
 	if backlog == hark.Discard { // there may be a million: first most of it, outside of the transaction
 		if err := s.store.DiscardBacklog(ctx, id, row.Version, backlogDiscarded); err != nil {
@@ -118,6 +122,9 @@ func (s *Service) Resume(ctx context.Context, id hark.ID, backlog hark.Backlog) 
 	row, err = s.edit(ctx, "resumeEventSubscription", id, func(tx *ent.Tx, row *ent.EventSubscription) error {
 		if row.Active {
 			return errSame
+		}
+		if err := resumed(row).aloneAgain(ctx, tx.EventSubscription, "id"); err != nil {
+			return err
 		}
 		if err := row.Update().SetActive(true).AddVersion(1).Exec(ctx); err != nil {
 			return err
@@ -129,6 +136,13 @@ func (s *Service) Resume(ctx context.Context, id hark.ID, backlog hark.Backlog) 
 	}
 	s.conf.Wake()
 	return row, nil
+}
+
+// resumed is a subscription as it will be once it is resumed.
+func resumed(row *ent.EventSubscription) *order {
+	active := *row
+	active.Active = true
+	return orderOf(&active)
 }
 
 // backlogDiscarded is why deliveries were dropped when a subscription resumed.
