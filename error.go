@@ -1,6 +1,9 @@
 package hark
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // A Code names a kind of error to machines. It is part of the API: clients
 // switch on extensions.code, so a code is never renamed.
@@ -38,6 +41,14 @@ func Errorf(c Code, format string, args ...any) *Error {
 // BadInput makes a BadUserInput error about the input at path field.
 func BadInput(field, format string, args ...any) *Error {
 	return &Error{Code: BadUserInput, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// TooOften makes a RateLimited error: the caller may come back after wait, which
+// Details["retryAfter"] has in whole seconds, at least 1.
+func TooOften(wait time.Duration, format string, args ...any) *Error {
+	e := Errorf(RateLimited, format, args...)
+	e.Details = map[string]any{"retryAfter": max(1, int((wait+time.Second-1)/time.Second))}
+	return e
 }
 
 func (e *Error) Error() string {

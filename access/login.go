@@ -52,10 +52,7 @@ func (a *Access) Login(ctx context.Context, clientID, clientSecret string) (Toke
 	}
 	if wait := owner.LoginFailedAt.Add(lockedFor).Sub(hark.Now()); owner.LoginFailures >= maxFailures && wait > 0 {
 		_ = a.refuseLogin(ctx, id, "locked out")
-		return Token{}, &hark.Error{
-			Code: hark.RateLimited, Message: "too many wrong client secrets: the client id is locked for up to five minutes",
-			Details: map[string]any{"retryAfter": wait},
-		}
+		return Token{}, hark.TooOften(wait, "too many wrong client secrets: the client id is locked for up to five minutes")
 	}
 	hash := hashOf(clientSecret)
 	row, err := a.store.Ent().ClientSecret.Query().Where(clientsecret.Hash(hash[:]), clientsecret.IdentityID(id)).Only(ctx)

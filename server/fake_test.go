@@ -16,6 +16,7 @@ import (
 	"github.com/hark-events/hark/ent"
 	"github.com/hark-events/hark/graph"
 	"github.com/hark-events/hark/server"
+	"github.com/hark-events/hark/server/limit"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/server/projectevents"
 	"github.com/hark-events/hark/stream"
@@ -369,7 +370,7 @@ func start(t *testing.T, edit ...func(*server.Config)) *fixture {
 func (f *fixture) newServer(edit ...func(*server.Config)) *server.Server {
 	c := server.Config{
 		Schema: graph.NewExecutableSchema(graph.Config{Resolvers: fakeRoot{nil, f.log}, Complexity: operation.Complexity()}),
-		Groups: f.groups, Access: f.access, Guard: f.access, Tokens: f.access, ProjectEvents: f.log,
+		Groups: f.groups, Access: limit.Access{Tokens: f.access, Limiter: limit.New(limit.Config{})}, Guard: f.access, Tokens: f.access, ProjectEvents: f.log,
 		Playground: http.NotFoundHandler(), Metrics: http.NotFoundHandler(),
 		Introspection: true, Log: slog.New(slog.NewJSONHandler(f.lines, nil)),
 	}

@@ -146,7 +146,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 		return err
 	}
 	defer closeLimiter()
-	limited := limit.Access{Access: acc, Limiter: limiter}
+	limited := limit.Access{Tokens: acc, Limiter: limiter}
 	srv := server.New(server.Config{
 		Schema: schema, Access: limited, Guard: may, Tokens: may, ProjectEvents: opener{acc, listener, catalog},
 		Publisher: traced, Projects: acc, Trace: traces.Request,

@@ -66,14 +66,12 @@ func (a *Audience) Meet(l Limit, format string, args ...any) error {
 	return a.meet(l, format, args...)
 }
 
-// retryAfter is in how many seconds a refused client should come back.
-const retryAfter = 5
+// retryAfter is when a refused client should come back.
+const retryAfter = 5 * time.Second
 
 func (a *Audience) meet(l Limit, format string, args ...any) error {
 	a.met[l]++
-	e := hark.Errorf(hark.RateLimited, format, args...)
-	e.Details = map[string]any{"retryAfter": retryAfter}
-	return e
+	return hark.TooOften(retryAfter, format, args...)
 }
 
 // Enter counts a stream. RATE_LIMITED when there are too many.

@@ -14,6 +14,9 @@ import (
 type Access interface {
 	// Authenticate gives the viewer of a token, else UNAUTHENTICATED with Details["reason"].
 	Authenticate(ctx context.Context, token string) (*hark.Viewer, error)
+	// Admit counts a request that v makes on a connection that it has already, from
+	// the address of ctx; RATE_LIMITED.
+	Admit(ctx context.Context, v *hark.Viewer) error
 	// Reauthorize gives the viewer as it is now, else UNAUTHENTICATED.
 	Reauthorize(ctx context.Context, v *hark.Viewer) (*hark.Viewer, error)
 	// Watch calls changed once, in a goroutine of its own, when v may no longer be

@@ -83,6 +83,15 @@ func (s *Session) replace(v *hark.Viewer, err error) {
 	ended()
 }
 
+// Admit counts a request that is made in the session; RATE_LIMITED.
+func (s *Session) Admit(ctx context.Context) error {
+	v, _, err := s.Current()
+	if err != nil {
+		return err
+	}
+	return s.access.Admit(ctx, v)
+}
+
 // Current gives the viewer, and a context that ends when there is another one
 // or the authority has ended. The error says why it has.
 func (s *Session) Current() (*hark.Viewer, context.Context, error) {

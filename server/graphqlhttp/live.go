@@ -73,7 +73,7 @@ func (h *Handler) enter(v *hark.Viewer) (*audience.Seat, error) {
 
 // lasting gives a context that outlives the request, with its record.
 func lasting(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithCancel(wire.WithRecord(context.Background(), &wire.Record{ID: wire.RequestID(r.Context())}))
+	return context.WithCancel(wire.Outlive(r.Context()))
 }
 
 // Begin sends the headers and the first bytes. The stream is open by then, so

@@ -101,6 +101,10 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request, accept accepted,
 		return
 	}
 	viewer, _, err := res.session.Current()
+	if _, anonymous := hark.ViewerFrom(r.Context()); err == nil && anonymous != nil {
+		// Who says by the URL alone who he is has not been counted; his address has.
+		err = res.session.Admit(hark.WithOrigin(r.Context(), hark.Origin{}))
+	}
 	if err != nil {
 		h.refuse(w, r, accept, err)
 		return

@@ -60,6 +60,14 @@ func (l *Limiter) Address(ctx context.Context) error {
 	return l.take(ctx, "address", hark.OriginFrom(ctx).Address, time.Second, l.conf.Rates.Address, "this address makes more than %d requests a second")
 }
 
+// Request counts a request of an identity that came from the address of ctx.
+func (l *Limiter) Request(ctx context.Context, id hark.ID) error {
+	if err := l.Address(ctx); err != nil {
+		return err
+	}
+	return l.Identity(ctx, id)
+}
+
 // Login counts a login of the address that ctx's request came from.
 func (l *Limiter) Login(ctx context.Context) error {
 	return l.take(ctx, "login", hark.OriginFrom(ctx).Address, time.Minute, loginsAMinute, "this address logs in more than %d times a minute")
@@ -85,7 +93,5 @@ func (l *Limiter) take(ctx context.Context, kind, who string, per time.Duration,
 		return nil
 	}
 	l.conf.Refused(kind)
-	e := hark.Errorf(hark.RateLimited, says+": wait a little", rate)
-	e.Details = map[string]any{"retryAfter": wait}
-	return e
+	return hark.TooOften(wait, says+": wait a little", rate)
 }

@@ -93,7 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := &events{Handler: h, request: req, first: reader, gap: gap, Response: socket.Open(w, r, sse.Media)}
-	ctx, cancel := context.WithCancel(wire.WithRecord(context.Background(), &wire.Record{ID: wire.RequestID(r.Context())}))
+	ctx, cancel := context.WithCancel(wire.Outlive(r.Context()))
 	s.cancel = cancel
 	session := authority.NewSession(h.access, viewer)
 	s.following = following.New(session, h.groups, s)

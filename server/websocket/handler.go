@@ -74,7 +74,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws.SetReadLimit(int64(h.limits.MessageBytes))
 	words, ok := dialectOf(ws.Subprotocol())
 	c.ws, c.out, c.dialect = ws, upgrade.conn, words
-	ctx := wire.WithRecord(context.Background(), &wire.Record{ID: wire.RequestID(r.Context())})
+	ctx := wire.Outlive(r.Context())
 	go c.serve(ctx, ok)
 }
 

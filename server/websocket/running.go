@@ -39,6 +39,11 @@ func (c *conn) start(ctx context.Context, m message) error {
 	if err != nil {
 		return err
 	}
+	if !c.runs(*m.ID) { // else it is to be closed, whatever else is wrong
+		if err := session.Admit(ctx); err != nil {
+			return c.refuse(ctx, *m.ID, err)
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	quoted, _ := json.Marshal(*m.ID) // a string always can be
 	op := &running{conn: c, id: *m.ID, cancel: cancel, next: `{"id":` + string(quoted) + `,"type":"` + c.next + `","payload":`}
@@ -50,9 +55,8 @@ func (c *conn) start(ctx context.Context, m message) error {
 		return &closing{code: 4409, reason: cut("Subscriber for " + op.id + " already exists")}
 	case full:
 		cancel()
-		a := c.executor.Refuse(ctx, c.audience.Meet(audience.Operations,
+		return c.refuse(ctx, op.id, c.audience.Meet(audience.Operations,
 			"a connection runs %d operations at once: end one, or open another connection", c.limits.Operations))
-		return c.reply(appendMessage(op.id, "error", c.errorPayload(a.Errors)))
 	}
 	c.all.Go(func() {
 		op.run(ctx, session, req)
@@ -61,6 +65,19 @@ func (c *conn) start(ctx context.Context, m message) error {
 		c.mu.Unlock()
 	})
 	return nil
+}
+
+// refuse answers that an operation does not begin. The others go on.
+func (c *conn) refuse(ctx context.Context, id string, why error) error {
+	a := c.executor.Refuse(ctx, why)
+	return c.reply(appendMessage(id, "error", c.errorPayload(a.Errors)))
+}
+
+// runs tells whether an id is taken.
+func (c *conn) runs(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.operations[id] != nil
 }
 
 // add takes a place for an operation, and the position where it is to go on.

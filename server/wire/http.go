@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hark-events/hark"
 )
@@ -137,17 +136,7 @@ func SetHeaders(h http.Header, e *hark.Error) {
 		}
 		h.Set("WWW-Authenticate", challenge)
 	case hark.RateLimited:
-		h.Set("Retry-After", strconv.Itoa(retryAfter(e)))
+		seconds, _ := e.Details["retryAfter"].(int) // hark.TooOften
+		h.Set("Retry-After", strconv.Itoa(max(1, seconds)))
 	}
-}
-
-// retryAfter is Details["retryAfter"], a duration or whole seconds; at least 1.
-func retryAfter(e *hark.Error) int {
-	switch v := e.Details["retryAfter"].(type) {
-	case int:
-		return max(1, v)
-	case time.Duration:
-		return max(1, int((v+time.Second-1)/time.Second))
-	}
-	return 1
 }

@@ -25,6 +25,16 @@ func WithRecord(ctx context.Context, r *Record) context.Context {
 	return context.WithValue(ctx, recordKey{}, r)
 }
 
+// Outlive returns a context for what goes on when ctx's request is answered: it
+// ends with nothing, and knows the request's id, its origin, and who is told of refusals.
+func Outlive(ctx context.Context) context.Context {
+	rest := &Record{}
+	if r, ok := ctx.Value(recordKey{}).(*Record); ok {
+		rest.ID, rest.Refused = r.ID, r.Refused
+	}
+	return hark.WithOrigin(WithRecord(context.Background(), rest), hark.OriginFrom(ctx))
+}
+
 // Attrs gives all that was noted.
 func (r *Record) Attrs() []slog.Attr {
 	r.mu.Lock()
