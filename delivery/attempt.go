@@ -22,7 +22,7 @@ func (w *Worker) attempt(ctx context.Context, l *line, s *hark.Subscription, d *
 	if a != nil {
 		w.record(ctx, a)
 	}
-	w.recorded(l, ordered)
+	w.recorded(l, a, ordered)
 }
 
 // try makes the attempt. It returns nil when the attempt does not count: its

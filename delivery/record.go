@@ -23,9 +23,6 @@ func (w *Worker) ended(l *line, a *hark.Attempt, leave bool) {
 			w.signal()
 		}
 		l.took = a.Duration
-		if a.Status == hark.Pending && (w.nextDue == 0 || a.NextAt < w.nextDue) {
-			w.nextDue = a.NextAt
-		}
 	}
 	if leave {
 		w.give(l, 1)
@@ -38,10 +35,13 @@ func (w *Worker) ended(l *line, a *hark.Attempt, leave bool) {
 	}
 }
 
-// recorded notes that an outcome is stored, or given up.
-func (w *Worker) recorded(l *line, leave bool) {
+// recorded notes that an outcome is stored, or given up; a is nil if there was none.
+func (w *Worker) recorded(l *line, a *hark.Attempt, leave bool) {
 	w.mu.Lock()
 	w.unrecorded--
+	if a != nil && a.Status == hark.Pending {
+		w.remind(l, a.NextAt)
+	}
 	if leave {
 		w.give(l, 1)
 		w.settle(l)

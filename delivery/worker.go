@@ -68,7 +68,7 @@ type Worker struct {
 	refused    map[hark.ID]struct{}           // by Reserve, since the last Due
 	look       int                            // passes over the queue that are owed, see lookUp
 	after      hark.ID                        // where the next look starts
-	nextDue    hark.Time                      // the soonest retry we know of; 0: none
+	reminders  map[reminder]struct{}          // of retries, see remind
 	back       []*hark.Delivery               // leases to be given back: their attempts were not made, or cut
 	drained    chan struct{}                  // closed when draining and nothing is left
 
@@ -106,7 +106,8 @@ func NewWorker(q Queue, d Drivers, log *slog.Logger, c Config) *Worker {
 		lines: make(map[hark.ID]*line),
 		idle:  idle,
 
-		refused: make(map[hark.ID]struct{}),
+		refused:   make(map[hark.ID]struct{}),
+		reminders: make(map[reminder]struct{}),
 	}
 	w.drained = make(chan struct{})
 	w.outcomes = batch.New(recordMax, recordBytes, outcomeSize, w.commit)
@@ -165,7 +166,7 @@ func (w *Worker) loop(ctx context.Context) {
 			continue
 		}
 		pause = 0
-		next := w.nextPoll(polled)
+		next := polled.Add(pollEvery)
 		timer.Reset(time.Until(next))
 		select {
 		case <-ctx.Done():
@@ -174,30 +175,10 @@ func (w *Worker) loop(ctx context.Context) {
 		}
 		if now := time.Now(); !now.Before(next) { // under load there is always a kick first
 			polled = now
-			w.poll(now)
+			w.mu.Lock()
+			w.look = fullLook
+			w.mu.Unlock()
 		}
-	}
-}
-
-// nextPoll is when to look by ourselves: a second after the last time, or when
-// the next retry that we know of is due.
-func (w *Worker) nextPoll(last time.Time) time.Time {
-	next := last.Add(pollEvery)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if due := w.nextDue.Time(); w.nextDue != 0 && due.Before(next) {
-		return due
-	}
-	return next
-}
-
-// poll asks for a look.
-func (w *Worker) poll(now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.look = fullLook
-	if !w.nextDue.Time().After(now) {
-		w.nextDue = 0
 	}
 }
 
