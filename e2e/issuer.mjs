@@ -35,7 +35,10 @@ function rotate() {
         }),
       },
     },
-    extraTokenClaims: (_, token) => ({ roles: token.clientId.split(',') }),
+    extraTokenClaims: (_, token) => ({
+      roles: token.clientId.split(','),
+      workload: { name: `client-${token.clientId}` }, realm_access: { roles: ['viewer', 'offline_access'] }, // as Keycloak has them
+    }),
     ttl: { ClientCredentials: (_, token) => (token.clientId === 'brief' ? 2 : 600) },
   }).callback();
 }

@@ -135,3 +135,22 @@ func TestOIDC(t *testing.T) {
 		t.Errorf("%+v, before it was %+v", again, publisher)
 	}
 }
+
+// TestOIDCClaims reads the identity and its roles where the settings say: in objects, as Keycloak has them.
+func TestOIDCClaims(t *testing.T) {
+	t.Parallel()
+	artifacts(t)
+	i := startIssuer(t)
+	node := testkit.Hark(t, "--oidc-issuer="+i.Issuer, "--oidc-audience=hark", "--oidc-identity-claim=workload.name", "--oidc-roles-claim=realm_access.roles")
+	type viewer struct {
+		Viewer struct {
+			Identity    struct{ Name string }
+			Permissions []string
+		}
+	}
+	admin := testkit.Client{URL: node.URL(), Token: i.token("admin", "urn:hark")} // a role of another claim, which counts no more
+	got := testkit.MustCall[viewer](t, admin, `{ viewer { identity { name } permissions } }`, nil).Viewer
+	if want := []string{"READ_EVENTS", "READ_EVENT_DEFINITIONS", "READ_SUBSCRIPTIONS"}; got.Identity.Name != "client-admin" || !slices.Equal(got.Permissions, want) {
+		t.Errorf("%+v", got)
+	}
+}

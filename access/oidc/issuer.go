@@ -1,10 +1,10 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -25,33 +25,31 @@ const (
 // skew is by how much the issuer's clock may be ahead.
 const skew = 30 * time.Second
 
-// Limits of claims.
-const (
-	maxSubject = hark.MaxName // characters
-	maxRoles   = 100
-)
+// A Config says whose tokens are trusted, and where they say what hark reads.
+type Config struct {
+	URL      string // of the issuer, as its tokens name it
+	Audience string // that tokens must be for
 
-// Claims are what hark reads of a token.
-type Claims struct {
-	Subject   string
-	Roles     []string // sorted, each once; of the claim "roles", a list or one text
-	ExpiresAt hark.Time
+	// Names of claims; dots lead into objects, as in realm_access.roles.
+	IdentityClaim string // names the identity; default sub
+	RolesClaim    string // names its roles, a list or one text; default roles
 }
 
 // An Issuer is trusted to say who somebody is. Its methods may be called from
 // many goroutines.
 type Issuer struct {
-	url      string
-	audience string
-	parser   *jwt.Parser
-	keys     *keys
+	conf   Config
+	parser *jwt.Parser
+	keys   *keys
 }
 
-// New makes an Issuer whose tokens are for an audience. It asks for nothing
-// until a token comes; client makes its requests.
-func New(url, audience string, client *http.Client) *Issuer {
+// New makes an Issuer. It asks for nothing until a token comes; client makes
+// its requests.
+func New(c Config, client *http.Client) *Issuer {
+	c.IdentityClaim = cmp.Or(c.IdentityClaim, "sub")
+	c.RolesClaim = cmp.Or(c.RolesClaim, "roles")
 	return &Issuer{
-		url: url, audience: audience, keys: &keys{issuer: url, client: client, now: time.Now},
+		conf: c, keys: &keys{issuer: c.URL, client: client, now: time.Now},
 		parser: jwt.NewParser(jwt.WithValidMethods([]string{rs256, es256}), jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding()),
 	}
 }
@@ -115,58 +113,40 @@ var (
 // check holds the claims against the issuer, the audience and the clock.
 func (i *Issuer) check(c *claims) (*Claims, error) {
 	now := time.Now()
+	subject, isText := c.text(i.conf.IdentityClaim)
+	roles, areTexts := c.texts(i.conf.RolesClaim)
 	switch {
-	case c.Issuer != i.url:
+	case c.Issuer != i.conf.URL:
 		return nil, refuse(Invalid, "the token is of another issuer")
-	case !slices.Contains(c.Audience, i.audience):
+	case !slices.Contains(c.Audience, i.conf.Audience):
 		return nil, refuse(Invalid, "the token is for another audience")
 	case c.ExpiresAt == nil:
 		return nil, refuse(Invalid, "the token has no claim exp")
-	case hark.CheckName("", c.Subject, maxSubject) != nil:
-		return nil, refuse(Invalid, "the token has no claim sub of 1 to %d characters", maxSubject)
+	case !isText || hark.CheckName("", subject, maxSubject) != nil:
+		return nil, refuse(Invalid, "the token has no claim %s of 1 to %d characters", i.conf.IdentityClaim, maxSubject)
 	case !c.ExpiresAt.After(now):
 		return nil, refuse(Expired, "the token has expired: log in again")
 	case c.NotBefore != nil && c.NotBefore.After(now.Add(skew)):
 		return nil, refuse(NotYetValid, "the token is not valid yet")
 	case c.IssuedAt != nil && c.IssuedAt.After(now.Add(skew)):
 		return nil, refuse(NotYetValid, "the token was issued in the future: set the clocks")
-	case len(c.Roles) > maxRoles:
+	case !areTexts:
+		return nil, refuse(Invalid, "the token's claim %s is neither a text nor a list of texts", i.conf.RolesClaim)
+	case len(roles) > maxRoles:
 		return nil, refuse(Invalid, "the token has more than %d roles", maxRoles)
 	}
-	slices.Sort(c.Roles)
+	slices.Sort(roles)
 	expires := hark.TimeOf(c.ExpiresAt.Time)
 	if expires.IsZero() {
 		return nil, refuse(Invalid, "the token's claim exp is beyond the year 2261")
 	}
-	return &Claims{Subject: c.Subject, Roles: slices.Compact([]string(c.Roles)), ExpiresAt: expires}, nil
+	return &Claims{Subject: subject, Roles: slices.Compact(roles), ExpiresAt: expires}, nil
 }
 
 func refuse(reason, format string, args ...any) error {
 	e := hark.Errorf(hark.Unauthenticated, format, args...)
 	e.Details = map[string]any{"reason": reason}
 	return e
-}
-
-// claims are those of the token's text.
-type claims struct {
-	jwt.RegisteredClaims
-	Roles texts `json:"roles"`
-}
-
-// texts is a list of texts, or one alone.
-type texts []string
-
-// UnmarshalJSON reads both forms.
-func (ts *texts) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*ts = nil
-		if one != "" {
-			*ts = texts{one}
-		}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(ts))
 }
 
 // fits tells whether a key is for an algorithm.

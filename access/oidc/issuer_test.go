@@ -123,7 +123,7 @@ func TestTokens(t *testing.T) {
 	k, p := newKeys(t), newProvider(t)
 	p.publish("rsa", k.rsa.Public())
 	p.publish("ec", k.ec.Public())
-	issuer := oidc.New(p.URL, audience, p.Client())
+	issuer := oidc.New(oidc.Config{URL: p.URL, Audience: audience}, p.Client())
 	now := time.Now()
 	with := func(more jwt.MapClaims) string {
 		return sign(t, jwt.SigningMethodRS256, "rsa", k.rsa, good(p.URL, more))
@@ -137,43 +137,45 @@ func TestTokens(t *testing.T) {
 		reason string // empty: it passes
 		says   string
 	}{
-		"RS256":                     {whole, "", "ci [publisher]"},
-		"ES256":                     {sign(t, jwt.SigningMethodES256, "ec", k.ec, good(p.URL, nil)), "", "ci [publisher]"},
-		"no kid":                    {sign(t, jwt.SigningMethodES256, "", k.ec, good(p.URL, nil)), "", "ci [publisher]"},
-		"several audiences":         {with(jwt.MapClaims{"aud": []string{"x", audience}}), "", "ci [publisher]"},
-		"one role as text":          {with(jwt.MapClaims{"roles": "viewer"}), "", "ci [viewer]"},
-		"no roles":                  {with(jwt.MapClaims{"roles": nil}), "", "ci []"},
-		"roles twice":               {with(jwt.MapClaims{"roles": []string{"b", "a", "b"}}), "", "ci [a b]"},
-		"clock a little ahead":      {with(jwt.MapClaims{"nbf": now.Add(10 * time.Second).Unix(), "iat": now.Add(10 * time.Second).Unix()}), "", "ci [publisher]"},
-		"expired":                   {with(jwt.MapClaims{"exp": now.Add(-time.Second).Unix()}), "expired", "expired"},
-		"not valid yet":             {with(jwt.MapClaims{"nbf": now.Add(time.Hour).Unix()}), "not_yet_valid", "not valid yet"},
-		"issued tomorrow":           {with(jwt.MapClaims{"iat": now.Add(24 * time.Hour).Unix()}), "not_yet_valid", "future"},
-		"no exp":                    {with(jwt.MapClaims{"exp": nil}), "invalid_token", "exp"},
-		"exp beyond all times":      {with(jwt.MapClaims{"exp": 1 << 53}), "invalid_token", "exp"},
-		"no sub":                    {with(jwt.MapClaims{"sub": nil}), "invalid_token", "sub"},
-		"empty sub":                 {with(jwt.MapClaims{"sub": ""}), "invalid_token", "sub"},
-		"sub with a line break":     {with(jwt.MapClaims{"sub": "a\nb"}), "invalid_token", "sub"},
-		"long sub":                  {with(jwt.MapClaims{"sub": strings.Repeat("x", 300)}), "invalid_token", "sub"},
-		"sub that is a number":      {with(jwt.MapClaims{"sub": 7}), "invalid_token", "JWT"},
-		"another issuer":            {with(jwt.MapClaims{"iss": "https://evil.example.com"}), "invalid_token", "another issuer"},
-		"no issuer":                 {with(jwt.MapClaims{"iss": nil}), "invalid_token", "another issuer"},
-		"another audience":          {with(jwt.MapClaims{"aud": "other"}), "invalid_token", "another audience"},
-		"no audience":               {with(jwt.MapClaims{"aud": nil}), "invalid_token", "another audience"},
-		"roles that are none":       {with(jwt.MapClaims{"roles": 7}), "invalid_token", "JWT"},
-		"too many roles":            {with(jwt.MapClaims{"roles": strings.Split(strings.Repeat("r ", 200), " ")}), "invalid_token", "100"},
-		"alg none":                  {none, "invalid_token", "not signed"},
-		"alg None":                  {b64([]byte(`{"alg":"None"}`)) + "." + parts[1] + ".", "invalid_token", ""},
-		"no signature":              {parts[0] + "." + parts[1] + ".", "invalid_token", "not signed"},
-		"another's signature":       {sign(t, jwt.SigningMethodRS256, "rsa", k.foreign, good(p.URL, nil)), "invalid_token", "not signed"},
-		"HS256 with the public key": {sign(t, jwt.SigningMethodHS256, "rsa", public.N.Bytes(), good(p.URL, nil)), "invalid_token", "not signed"},
-		"RS512":                     {sign(t, jwt.SigningMethodRS512, "rsa", k.rsa, good(p.URL, nil)), "invalid_token", "not signed"},
-		"PS256":                     {sign(t, jwt.SigningMethodPS256, "rsa", k.rsa, good(p.URL, nil)), "invalid_token", "not signed"},
-		"unknown kid":               {sign(t, jwt.SigningMethodRS256, "other", k.rsa, good(p.URL, nil)), "invalid_token", "does not publish"},
-		"kid of the other kind":     {sign(t, jwt.SigningMethodRS256, "ec", k.rsa, good(p.URL, nil)), "invalid_token", "does not publish"},
-		"critical header":           {sign(t, jwt.SigningMethodRS256, "rsa", k.rsa, good(p.URL, nil), "crit", "x"), "invalid_token", "critical"},
-		"changed claims":            {parts[0] + "." + b64([]byte(`{"sub":"root"}`)) + "." + parts[2], "invalid_token", "not signed"},
-		"claims that are no JSON":   {parts[0] + "." + b64([]byte(`{`)) + "." + parts[2], "invalid_token", "well-formed"},
-		"padding":                   {whole + "=", "invalid_token", ""},
+		"RS256":                      {whole, "", "ci [publisher]"},
+		"ES256":                      {sign(t, jwt.SigningMethodES256, "ec", k.ec, good(p.URL, nil)), "", "ci [publisher]"},
+		"no kid":                     {sign(t, jwt.SigningMethodES256, "", k.ec, good(p.URL, nil)), "", "ci [publisher]"},
+		"several audiences":          {with(jwt.MapClaims{"aud": []string{"x", audience}}), "", "ci [publisher]"},
+		"one role as text":           {with(jwt.MapClaims{"roles": "viewer"}), "", "ci [viewer]"},
+		"no roles":                   {with(jwt.MapClaims{"roles": nil}), "", "ci []"},
+		"roles twice":                {with(jwt.MapClaims{"roles": []string{"b", "a", "b"}}), "", "ci [a b]"},
+		"clock a little ahead":       {with(jwt.MapClaims{"nbf": now.Add(10 * time.Second).Unix(), "iat": now.Add(10 * time.Second).Unix()}), "", "ci [publisher]"},
+		"expired":                    {with(jwt.MapClaims{"exp": now.Add(-time.Second).Unix()}), "expired", "expired"},
+		"not valid yet":              {with(jwt.MapClaims{"nbf": now.Add(time.Hour).Unix()}), "not_yet_valid", "not valid yet"},
+		"issued tomorrow":            {with(jwt.MapClaims{"iat": now.Add(24 * time.Hour).Unix()}), "not_yet_valid", "future"},
+		"roles of which one is none": {with(jwt.MapClaims{"roles": []any{"a", 7}}), "invalid_token", "claim roles"},
+		"null roles":                 {with(jwt.MapClaims{"roles": json.RawMessage("null")}), "", "ci []"},
+		"no exp":                     {with(jwt.MapClaims{"exp": nil}), "invalid_token", "exp"},
+		"exp beyond all times":       {with(jwt.MapClaims{"exp": 1 << 53}), "invalid_token", "exp"},
+		"no sub":                     {with(jwt.MapClaims{"sub": nil}), "invalid_token", "sub"},
+		"empty sub":                  {with(jwt.MapClaims{"sub": ""}), "invalid_token", "sub"},
+		"sub with a line break":      {with(jwt.MapClaims{"sub": "a\nb"}), "invalid_token", "sub"},
+		"long sub":                   {with(jwt.MapClaims{"sub": strings.Repeat("x", 300)}), "invalid_token", "sub"},
+		"sub that is a number":       {with(jwt.MapClaims{"sub": 7}), "invalid_token", ""},
+		"another issuer":             {with(jwt.MapClaims{"iss": "https://evil.example.com"}), "invalid_token", "another issuer"},
+		"no issuer":                  {with(jwt.MapClaims{"iss": nil}), "invalid_token", "another issuer"},
+		"another audience":           {with(jwt.MapClaims{"aud": "other"}), "invalid_token", "another audience"},
+		"no audience":                {with(jwt.MapClaims{"aud": nil}), "invalid_token", "another audience"},
+		"roles that are none":        {with(jwt.MapClaims{"roles": 7}), "invalid_token", "claim roles"},
+		"too many roles":             {with(jwt.MapClaims{"roles": strings.Split(strings.Repeat("r ", 200), " ")}), "invalid_token", "100"},
+		"alg none":                   {none, "invalid_token", "not signed"},
+		"alg None":                   {b64([]byte(`{"alg":"None"}`)) + "." + parts[1] + ".", "invalid_token", ""},
+		"no signature":               {parts[0] + "." + parts[1] + ".", "invalid_token", "not signed"},
+		"another's signature":        {sign(t, jwt.SigningMethodRS256, "rsa", k.foreign, good(p.URL, nil)), "invalid_token", "not signed"},
+		"HS256 with the public key":  {sign(t, jwt.SigningMethodHS256, "rsa", public.N.Bytes(), good(p.URL, nil)), "invalid_token", "not signed"},
+		"RS512":                      {sign(t, jwt.SigningMethodRS512, "rsa", k.rsa, good(p.URL, nil)), "invalid_token", "not signed"},
+		"PS256":                      {sign(t, jwt.SigningMethodPS256, "rsa", k.rsa, good(p.URL, nil)), "invalid_token", "not signed"},
+		"unknown kid":                {sign(t, jwt.SigningMethodRS256, "other", k.rsa, good(p.URL, nil)), "invalid_token", "does not publish"},
+		"kid of the other kind":      {sign(t, jwt.SigningMethodRS256, "ec", k.rsa, good(p.URL, nil)), "invalid_token", "does not publish"},
+		"critical header":            {sign(t, jwt.SigningMethodRS256, "rsa", k.rsa, good(p.URL, nil), "crit", "x"), "invalid_token", "critical"},
+		"changed claims":             {parts[0] + "." + b64([]byte(`{"sub":"root"}`)) + "." + parts[2], "invalid_token", "not signed"},
+		"claims that are no JSON":    {parts[0] + "." + b64([]byte(`{`)) + "." + parts[2], "invalid_token", "well-formed"},
+		"padding":                    {whole + "=", "invalid_token", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -267,7 +269,7 @@ func TestProvidersThatAreNone(t *testing.T) {
 			p := newProvider(t)
 			p.publish("ec", k.ec.Public())
 			spoil(p)
-			_, err := oidc.New(p.URL, audience, p.Client()).Verify(t.Context(), sign(t, jwt.SigningMethodES256, "ec", k.ec, good(p.URL, nil)))
+			_, err := oidc.New(oidc.Config{URL: p.URL, Audience: audience}, p.Client()).Verify(t.Context(), sign(t, jwt.SigningMethodES256, "ec", k.ec, good(p.URL, nil)))
 			if _, ours := errors.AsType[*hark.Error](err); err == nil || ours {
 				t.Error(err)
 			}
@@ -280,7 +282,7 @@ func TestManyAskOnce(t *testing.T) {
 	t.Parallel()
 	k, p := newKeys(t), newProvider(t)
 	p.publish("ec", k.ec.Public())
-	issuer := oidc.New(p.URL, audience, p.Client())
+	issuer := oidc.New(oidc.Config{URL: p.URL, Audience: audience}, p.Client())
 	token := sign(t, jwt.SigningMethodES256, "ec", k.ec, good(p.URL, nil))
 	var all sync.WaitGroup
 	for range 100 {
@@ -300,7 +302,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("a.b.c")
 	f.Add(b64([]byte(`{"alg":"none"}`)) + "." + b64([]byte(`{"iss":"http://127.0.0.1:1","aud":"hark","sub":"x","exp":9999999999}`)) + ".")
 	f.Add(b64([]byte(`{"alg":"ES256","kid":[]}`)) + ".e30.AAAA")
-	issuer := oidc.New("http://127.0.0.1:1", audience, &http.Client{Transport: silent{}})
+	issuer := oidc.New(oidc.Config{URL: "http://127.0.0.1:1", Audience: audience}, &http.Client{Transport: silent{}})
 	f.Fuzz(func(t *testing.T, token string) {
 		oidc.Looks(token)
 		if c, err := issuer.Verify(t.Context(), token); err == nil {

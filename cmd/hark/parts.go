@@ -39,7 +39,9 @@ func (c *serveCmd) issuer(client *http.Client) access.Issuer {
 	if c.OIDCIssuer == "" {
 		return nil
 	}
-	return oidc.New(c.OIDCIssuer, c.OIDCAudience, client)
+	return oidc.New(oidc.Config{
+		URL: c.OIDCIssuer, Audience: c.OIDCAudience, IdentityClaim: c.OIDCIdentityClaim, RolesClaim: c.OIDCRolesClaim,
+	}, client)
 }
 
 // broker makes the broker of the setting.

@@ -95,27 +95,29 @@ type Server struct {
 	Log
 	Streams
 
-	Addr           string         `help:"HTTP address; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	RedisURL       string         `help:"redis:// or rediss:// URL of the Redis that carries events between nodes; several hosts, separated by commas, are a cluster. Default: in-process, for a single node." placeholder:"URL"`
-	AdminToken     string         `help:"An access token with the role admin, at least 32 characters. Default: one is made at the first start and printed once." placeholder:"TOKEN"`
-	Retention      time.Duration  `help:"How long events, held and finished deliveries stay; 0 keeps no event past its last delivery." default:"72h" placeholder:"DURATION"`
-	DeliveryAllow  []string       `help:"CIDRs or host names that callbacks and token URLs may reach although they are private, loopback or link-local." placeholder:"CIDR"`
-	TokenTTL       time.Duration  `help:"Lifetime of access tokens from universal auth." default:"2h" placeholder:"DURATION"`
-	OIDCIssuer     string         `name:"oidc-issuer" help:"Issuer whose JWTs are trusted, as its tokens name it: sub names the identity, the claim roles its roles. Default: none." placeholder:"URL"`
-	OIDCAudience   string         `name:"oidc-audience" help:"Audience that these JWTs must be for." placeholder:"TEXT"`
-	RateIdentity   int            `help:"Requests a second that an identity may make; 0: any number." default:"0" placeholder:"N"`
-	RateAddress    int            `help:"Requests a second that an IP address may make; 0: any number." default:"0" placeholder:"N"`
-	GRPCAddr       string         `name:"grpc-addr" help:"Address of gRPC ingestion; port 0 picks a free one. Default: none." placeholder:"HOST:PORT"`
-	TLSCert        string         `name:"tls-cert" help:"File with the TLS certificate and its chain, in PEM; read again when it changes. Default: no TLS." placeholder:"FILE"`
-	TLSKey         string         `name:"tls-key" help:"File with the key of the TLS certificate." placeholder:"FILE"`
-	H2C            bool           `name:"h2c" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
-	AuditRetention time.Duration  `help:"How long entries of the audit log stay." default:"2160h" placeholder:"DURATION"`
-	TrustedProxies []netip.Prefix `help:"CIDRs of proxies that are believed about where a request came from (X-Forwarded-For)." placeholder:"CIDR"`
-	CORSOrigins    []string       `name:"cors-origins" help:"Origins of browser clients, WebSocket included. Default: the same origin." placeholder:"ORIGIN"`
-	Introspection  bool           `help:"Answer introspection to everybody; --no-introspection (false) only to callers with READ_ACCESS." default:"true" negatable:""`
-	Role           []string       `help:"What this process does: api, worker or both." enum:"api,worker" default:"api,worker"`
-	Migrate        bool           `help:"Bring PostgreSQL to this version's schema first; on SQLite that is always done."`
-	DrainTimeout   time.Duration  `help:"How long a SIGTERM waits for streams and attempts to end." default:"30s" placeholder:"DURATION"`
+	Addr              string         `help:"HTTP address; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	RedisURL          string         `help:"redis:// or rediss:// URL of the Redis that carries events between nodes; several hosts, separated by commas, are a cluster. Default: in-process, for a single node." placeholder:"URL"`
+	AdminToken        string         `help:"An access token with the role admin, at least 32 characters. Default: one is made at the first start and printed once." placeholder:"TOKEN"`
+	Retention         time.Duration  `help:"How long events, held and finished deliveries stay; 0 keeps no event past its last delivery." default:"72h" placeholder:"DURATION"`
+	DeliveryAllow     []string       `help:"CIDRs or host names that callbacks and token URLs may reach although they are private, loopback or link-local." placeholder:"CIDR"`
+	TokenTTL          time.Duration  `help:"Lifetime of access tokens from universal auth." default:"2h" placeholder:"DURATION"`
+	OIDCIssuer        string         `name:"oidc-issuer" help:"Issuer whose JWTs are trusted, as its tokens name it: one claim names the identity, one its roles. Default: none." placeholder:"URL"`
+	OIDCAudience      string         `name:"oidc-audience" help:"Audience that these JWTs must be for." placeholder:"TEXT"`
+	OIDCIdentityClaim string         `name:"oidc-identity-claim" help:"Claim of these JWTs that names the identity; dots lead into objects." default:"sub" placeholder:"NAME"`
+	OIDCRolesClaim    string         `name:"oidc-roles-claim" help:"Claim of these JWTs that names its roles, such as realm_access.roles." default:"roles" placeholder:"NAME"`
+	RateIdentity      int            `help:"Requests a second that an identity may make; 0: any number." default:"0" placeholder:"N"`
+	RateAddress       int            `help:"Requests a second that an IP address may make; 0: any number." default:"0" placeholder:"N"`
+	GRPCAddr          string         `name:"grpc-addr" help:"Address of gRPC ingestion; port 0 picks a free one. Default: none." placeholder:"HOST:PORT"`
+	TLSCert           string         `name:"tls-cert" help:"File with the TLS certificate and its chain, in PEM; read again when it changes. Default: no TLS." placeholder:"FILE"`
+	TLSKey            string         `name:"tls-key" help:"File with the key of the TLS certificate." placeholder:"FILE"`
+	H2C               bool           `name:"h2c" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
+	AuditRetention    time.Duration  `help:"How long entries of the audit log stay." default:"2160h" placeholder:"DURATION"`
+	TrustedProxies    []netip.Prefix `help:"CIDRs of proxies that are believed about where a request came from (X-Forwarded-For)." placeholder:"CIDR"`
+	CORSOrigins       []string       `name:"cors-origins" help:"Origins of browser clients, WebSocket included. Default: the same origin." placeholder:"ORIGIN"`
+	Introspection     bool           `help:"Answer introspection to everybody; --no-introspection (false) only to callers with READ_ACCESS." default:"true" negatable:""`
+	Role              []string       `help:"What this process does: api, worker or both." enum:"api,worker" default:"api,worker"`
+	Migrate           bool           `help:"Bring PostgreSQL to this version's schema first; on SQLite that is always done."`
+	DrainTimeout      time.Duration  `help:"How long a SIGTERM waits for streams and attempts to end." default:"30s" placeholder:"DURATION"`
 }
 
 // Has tells whether this process has a role.
@@ -149,6 +151,9 @@ func (s *Server) Validate() error {
 	}
 	if u, err := url.Parse(s.OIDCIssuer); s.OIDCIssuer != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
 		return errors.New("--oidc-issuer (HARK_OIDC_ISSUER) is not https://HOST or https://HOST/PATH")
+	}
+	if s.OIDCIssuer != "" && (s.OIDCIdentityClaim == "" || s.OIDCRolesClaim == "") {
+		return errors.New("--oidc-identity-claim and --oidc-roles-claim (HARK_OIDC_IDENTITY_CLAIM, HARK_OIDC_ROLES_CLAIM) are names of claims, such as sub and roles")
 	}
 	if s.RateIdentity < 0 || s.RateIdentity > maxRate || s.RateAddress < 0 || s.RateAddress > maxRate {
 		return fmt.Errorf("--rate-identity and --rate-address (HARK_RATE_IDENTITY, HARK_RATE_ADDRESS) are from 0 to %d", maxRate)

@@ -35,12 +35,18 @@ func TestValidate(t *testing.T) {
 		"audience of nobody":        {func(s *config.Server) { s.OIDCAudience = "hark" }, "HARK_OIDC_ISSUER"},
 		"issuer that is no URL":     {func(s *config.Server) { s.OIDCIssuer, s.OIDCAudience = "id.example.com", "hark" }, "HARK_OIDC_ISSUER"},
 		"issuer with a query":       {func(s *config.Server) { s.OIDCIssuer, s.OIDCAudience = "https://id.example.com?x", "hark" }, "HARK_OIDC_ISSUER"},
-		"negative rate":             {func(s *config.Server) { s.RateIdentity = -1 }, "HARK_RATE_IDENTITY"},
-		"rate without end":          {func(s *config.Server) { s.RateAddress = 1 << 30 }, "HARK_RATE_ADDRESS"},
-		"short audit log":           {func(s *config.Server) { s.AuditRetention = time.Second }, "HARK_AUDIT_RETENTION"},
-		"token of no time":          {func(s *config.Server) { s.TokenTTL = 0 }, "HARK_TOKEN_TTL"},
-		"short admin token":         {func(s *config.Server) { s.AdminToken = "short" }, "HARK_ADMIN_TOKEN"},
-		"origin with a path":        {func(s *config.Server) { s.CORSOrigins = []string{"https://a.example.com/x"} }, "HARK_CORS_ORIGINS"},
+		"identity of no claim": {func(s *config.Server) {
+			s.OIDCIssuer, s.OIDCAudience, s.OIDCIdentityClaim, s.OIDCRolesClaim = "https://id.example.com", "hark", "", "roles"
+		}, "HARK_OIDC_IDENTITY_CLAIM"},
+		"roles of no claim": {func(s *config.Server) {
+			s.OIDCIssuer, s.OIDCAudience, s.OIDCIdentityClaim, s.OIDCRolesClaim = "https://id.example.com", "hark", "sub", ""
+		}, "HARK_OIDC_ROLES_CLAIM"},
+		"negative rate":      {func(s *config.Server) { s.RateIdentity = -1 }, "HARK_RATE_IDENTITY"},
+		"rate without end":   {func(s *config.Server) { s.RateAddress = 1 << 30 }, "HARK_RATE_ADDRESS"},
+		"short audit log":    {func(s *config.Server) { s.AuditRetention = time.Second }, "HARK_AUDIT_RETENTION"},
+		"token of no time":   {func(s *config.Server) { s.TokenTTL = 0 }, "HARK_TOKEN_TTL"},
+		"short admin token":  {func(s *config.Server) { s.AdminToken = "short" }, "HARK_ADMIN_TOKEN"},
+		"origin with a path": {func(s *config.Server) { s.CORSOrigins = []string{"https://a.example.com/x"} }, "HARK_CORS_ORIGINS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
