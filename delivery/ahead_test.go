@@ -169,3 +169,31 @@ func TestWhatIsAheadOfAnOutdatedCopyGoesBack(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsAheadIsRecalled pauses a subscription elsewhere, while much is ahead
+// of it here.
+func TestWhatIsAheadIsRecalled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var q deliverytest.Queue
+		p, w, s, stop := paced(t, &q)
+		p.Store(int64(20 * time.Second))
+		q.Add(s.ID, deliverytest.Event(), 100, 0)
+		w.Wake()
+		time.Sleep(100 * time.Millisecond)
+		if n := count(&q, s); n[hark.InProgress] != 100 {
+			t.Fatalf("%v", n)
+		}
+		q.Stop(s.ID)
+		time.Sleep(time.Second)
+		if n := count(&q, s); n[hark.InProgress] != 4 || n[hark.Pending] != 96 {
+			t.Errorf("%v; want back all but what is in flight", n)
+		}
+		if reserve(w, s) {
+			t.Error("what is published next is leased ahead all the same")
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -16,13 +16,14 @@ func (w *Worker) attempt(ctx context.Context, l *line, s *hark.Subscription, d *
 	wait(ctx, time.Until(at))
 	a := w.try(ctx, s, d)
 	// The slot is free once the attempt has ended; but what comes next of an
-	// ordered subscription is due only when this outcome is recorded.
-	ordered := s != nil && s.Ordered
-	w.ended(l, a, !ordered)
+	// ordered subscription is due only when this outcome is recorded, and after a
+	// failure the circuit has to say whether something does.
+	hold := s != nil && s.Ordered || a != nil && a.Error != ""
+	w.ended(l, a, !hold)
 	if a != nil {
 		w.record(ctx, a)
 	}
-	w.recorded(l, a, ordered)
+	w.recorded(l, a, hold)
 }
 
 // try makes the attempt. It returns nil when the attempt does not count: its

@@ -16,6 +16,9 @@ const fullLook = 2
 // fill starts what can start now.
 func (w *Worker) fill(ctx context.Context) error {
 	for ctx.Err() == nil {
+		if err := w.recall(ctx); err != nil {
+			return err
+		}
 		if err := w.giveBack(ctx); err != nil {
 			return err
 		}

@@ -28,6 +28,9 @@ type Queue interface {
 	// Those that come with an error are leased all the same.
 	Claim(ctx context.Context, wants []hark.Want, lease time.Duration) ([]*hark.Delivery, error)
 
+	// Flowing tells which of the subscriptions are active, with a closed circuit.
+	Flowing(ctx context.Context, ids []hark.ID) ([]hark.ID, error)
+
 	// Record stores outcomes in one transaction. An attempt whose lease was
 	// lost (its delivery's LeasedUntil is no longer the stored one) is dropped.
 	Record(ctx context.Context, attempts []*hark.Attempt) error

@@ -67,6 +67,7 @@ type Worker struct {
 	ready      []*line                        // due and with room, first come first served
 	refused    map[hark.ID]struct{}           // by Reserve, since the last Due
 	look       int                            // passes over the queue that are owed, see lookUp
+	recheck    bool                           // a call of recall is owed
 	after      hark.ID                        // where the next look starts
 	reminders  map[reminder]struct{}          // of retries, see remind
 	back       []*hark.Delivery               // leases to be given back: their attempts were not made, or cut
@@ -115,10 +116,11 @@ func NewWorker(q Queue, d Drivers, log *slog.Logger, c Config) *Worker {
 	return w
 }
 
-// Wake hints that something is due, of whichever subscription. It never blocks.
+// Wake hints that something is due, or no longer to be sent, of whichever
+// subscription. It never blocks.
 func (w *Worker) Wake() {
 	w.mu.Lock()
-	w.look = fullLook
+	w.look, w.recheck = fullLook, true
 	w.mu.Unlock()
 	w.signal()
 }
@@ -176,7 +178,7 @@ func (w *Worker) loop(ctx context.Context) {
 		if now := time.Now(); !now.Before(next) { // under load there is always a kick first
 			polled = now
 			w.mu.Lock()
-			w.look = fullLook
+			w.look, w.recheck = fullLook, true
 			w.mu.Unlock()
 		}
 	}

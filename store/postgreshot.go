@@ -36,11 +36,11 @@ const (
 		AND status IN ('PENDING', 'HELD')
 		AND next_attempt_at <= CASE WHEN (SELECT active AND (opened_at = 0 OR $4) FROM event_subscriptions WHERE id = $2) THEN $3::bigint ELSE 1 END
 		FOR UPDATE SKIP LOCKED) ` + claimReturns
-	postgresExpire = `UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id = ANY(ARRAY(
+	postgresExpire = `UPDATE deliveries SET status = ` + waitsAgain + `, leased_until = 0 WHERE id = ANY(ARRAY(
 		SELECT id FROM deliveries WHERE status = 'IN_PROGRESS' AND leased_until < $1 FOR UPDATE SKIP LOCKED))`
 	// status || '' keeps the planner off deliveries_leased, which it takes for
 	// nearly empty and which is full of dead entries between two vacuums.
-	postgresRelease = `UPDATE deliveries d SET status = 'PENDING', leased_until = 0 FROM unnest($1::uuid[], $2::bigint[]) AS o(id, lease)
+	postgresRelease = `UPDATE deliveries d SET status = ` + waitsAgain + `, leased_until = 0 FROM unnest($1::uuid[], $2::bigint[]) AS o(id, lease)
 		WHERE d.id = o.id AND d.status || '' = 'IN_PROGRESS' AND d.leased_until = o.lease`
 	// A delivery to try again waits, or is held if its subscription was paused
 	// meanwhile. One without a row in updated lost its lease: another worker's outcome counts.

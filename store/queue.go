@@ -169,6 +169,16 @@ func (s *Store) discardLost(ctx context.Context, id hark.ID) error {
 	return err
 }
 
+// Flowing tells which of the subscriptions are active, with a closed circuit.
+func (s *Store) Flowing(ctx context.Context, ids []hark.ID) ([]hark.ID, error) {
+	where, args := s.in("id", ids)
+	found, err := s.ids(ctx, "SELECT id FROM event_subscriptions WHERE active AND opened_at = 0 AND "+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("look which subscriptions flow: %w", err)
+	}
+	return found, nil
+}
+
 // Record stores the outcomes of attempts in one transaction, and in another what
 // they mean for their subscriptions. An attempt whose lease was lost is dropped:
 // another worker's counts.

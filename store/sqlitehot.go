@@ -35,8 +35,10 @@ const (
 		AND next_attempt_at <= CASE WHEN (SELECT active AND (opened_at = 0 OR ?4) FROM event_subscriptions WHERE id = ?2) THEN ?3 ELSE 1 END ` + claimReturns
 	claimReturns = `RETURNING id, subscription_id, event_id, attempt_count, schedule_start, test, next_attempt_at, sequence,
 		coalesce((SELECT s.version FROM event_subscriptions s WHERE s.id = subscription_id), 0)`
-	sqliteExpire  = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE status = 'IN_PROGRESS' AND leased_until < ?"
-	sqliteRelease = "UPDATE deliveries SET status = 'PENDING', leased_until = 0 WHERE id = ? AND status = 'IN_PROGRESS' AND leased_until = ?"
+	sqliteExpire  = "UPDATE deliveries SET status = " + waitsAgain + ", leased_until = 0 WHERE status = 'IN_PROGRESS' AND leased_until < ?"
+	sqliteRelease = "UPDATE deliveries SET status = " + waitsAgain + ", leased_until = 0 WHERE id = ? AND status = 'IN_PROGRESS' AND leased_until = ?"
+	// What loses its lease waits, or is held if its subscription was paused meanwhile.
+	waitsAgain = "CASE WHEN EXISTS (SELECT 1 FROM event_subscriptions s WHERE s.id = subscription_id AND NOT s.active) THEN 'HELD' ELSE 'PENDING' END"
 	// A delivery to try again waits, or is held if its subscription was paused meanwhile.
 	// The unary plus keeps the planner from looking for the lease first.
 	sqliteRecord = `UPDATE deliveries SET

@@ -40,7 +40,7 @@ type Authority interface {
 // Config is what a Service needs beside its rooms.
 type Config struct {
 	CheckURL func(raw string, schemes ...string) error // refuses what callbacks can never reach
-	Wake     func()                                    // hints to the worker that deliveries are due
+	Wake     func()                                    // hints to the worker that deliveries are due, or no longer
 }
 
 // A Service manages subscriptions and their deliveries, for callers who may.

@@ -91,7 +91,7 @@ func (s *Service) write(ctx context.Context, tx *ent.Tx, o *order) error {
 // What is matched meanwhile is held too, or discarded if the subscription does
 // not hold while paused.
 func (s *Service) Pause(ctx context.Context, id hark.ID) (*ent.EventSubscription, error) {
-	return s.edit(ctx, "pauseEventSubscription", id, func(tx *ent.Tx, row *ent.EventSubscription) error {
+	row, err := s.edit(ctx, "pauseEventSubscription", id, func(tx *ent.Tx, row *ent.EventSubscription) error {
 		if !row.Active {
 			return errSame
 		}
@@ -100,6 +100,8 @@ func (s *Service) Pause(ctx context.Context, id hark.ID) (*ent.EventSubscription
 		}
 		return store.Hold(ctx, tx, id)
 	})
+	s.conf.Wake() // to give up what it has leased
+	return row, err
 }
 
 // Resume lets deliveries go on, and enables a subscription that was disabled;
@@ -190,11 +192,13 @@ func (s *Service) Delete(ctx context.Context, id hark.ID) error {
 	}
 	// The deliveries are out of sight with their subscription; retention takes
 	// them in small batches, since there may be a million.
-	return s.change(ctx, "deleteEventSubscription", id, row.ProjectID, func(tx *ent.Tx) error {
+	err = s.change(ctx, "deleteEventSubscription", id, row.ProjectID, func(tx *ent.Tx) error {
 		err := tx.EventSubscription.DeleteOneID(id).Exec(ctx)
 		if ent.IsNotFound(err) { // somebody else was faster
 			return errNone
 		}
 		return err
 	})
+	s.conf.Wake() // to give up what it has leased
+	return err
 }

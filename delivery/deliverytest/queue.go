@@ -29,6 +29,8 @@ type Queue struct {
 	lines map[hark.ID][]*Row // open ones of a subscription, oldest first
 	ids   []hark.ID          // of subscriptions, sorted
 	calls map[string]int
+
+	stopped []hark.ID
 }
 
 // A Row is a delivery as a Queue holds it.
@@ -141,7 +143,7 @@ func (q *Queue) Due(ctx context.Context, after hark.ID, limit int) (ids []hark.I
 	defer q.mu.Unlock()
 	now := hark.Now()
 	for _, id := range q.ids {
-		if compare(id, after) <= 0 || len(ids) >= limit {
+		if compare(id, after) <= 0 || len(ids) >= limit || slices.Contains(q.stopped, id) {
 			continue
 		}
 		s := q.subs[id]
@@ -166,6 +168,9 @@ func (q *Queue) Claim(ctx context.Context, wants []hark.Want, lease time.Duratio
 	now := hark.Now()
 	for _, w := range wants {
 		n := w.N
+		if slices.Contains(q.stopped, w.Subscription) {
+			n = 0
+		}
 		for _, r := range q.lines[w.Subscription] {
 			if n > 0 && r.due(now) {
 				ds = append(ds, q.lease(r, lease))
@@ -177,6 +182,23 @@ func (q *Queue) Claim(ctx context.Context, wants []hark.Want, lease time.Duratio
 		}
 	}
 	return ds, nil
+}
+
+// Stop makes a subscription one that does not flow, as another node's pause or
+// open circuit does: nothing of it is due.
+func (q *Queue) Stop(id hark.ID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stopped = append(q.stopped, id)
+}
+
+// Flowing implements delivery.Queue.
+func (q *Queue) Flowing(ctx context.Context, ids []hark.ID) (flowing []hark.ID, err error) {
+	if err := q.enter(ctx, "Flowing"); err != nil {
+		return nil, err
+	}
+	defer q.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(ids), func(id hark.ID) bool { return slices.Contains(q.stopped, id) }), nil
 }
 
 // Record implements delivery.Queue.
