@@ -56,7 +56,7 @@ func (b *binary) build() (err error) {
 		return fmt.Errorf("make a directory for the program: %w", err)
 	}
 	args := []string{"build", "-o", b.path()}
-	if raceEnabled() {
+	if Race() {
 		args = append(args, "-race")
 	}
 	out, err := exec.Command("go", append(args, "github.com/hark-events/hark/cmd/hark")...).CombinedOutput()
@@ -72,8 +72,8 @@ func (b *binary) remove() {
 	}
 }
 
-// raceEnabled tells whether this test binary has the race detector.
-func raceEnabled() bool {
+// Race tells whether this test binary has the race detector.
+func Race() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -22,6 +22,10 @@ const (
 	// so to hear why.
 	linger = 15 * time.Second
 
+	// maxPiece is how many bytes are written at once where a part of them cannot
+	// be; it is what a record of TLS takes.
+	maxPiece = 16 << 10
+
 	// aliased is from how many bytes on the rest of a TryWrite is kept
 	// without copying it: such buffers are not used again.
 	aliased = 64 << 10
@@ -150,7 +154,7 @@ func (c *Conn) TryWrite(p []byte) error {
 
 // finish writes the rest of a TryWrite. It is called with the mutex held.
 func (c *Conn) finish() {
-	if rest := c.rest; len(rest) > 0 {
+	if rest := c.rest; len(rest) > 0 && c.err == nil { // else it is for Last
 		c.rest = nil
 		_, _ = c.all(rest) // c.err tells
 	}
@@ -170,19 +174,27 @@ func (c *Conn) Last(b []byte) {
 
 // all writes p for as long as some of it goes every 10 s.
 func (c *Conn) all(p []byte) (n int, err error) {
+	write := c.piece
+	if c.raw != nil {
+		write = c.wait
+	}
 	for c.err == nil && n < len(p) {
 		if c.err = c.SetWriteDeadline(time.Now().Add(writeTimeout)); c.err != nil {
 			break
 		}
-		wrote, err := c.Conn.Write(p[n:])
+		var wrote int
+		wrote, c.err = write(p[n:])
 		n += wrote
-		switch {
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			c.err = err
-		case wrote == 0:
+		if errors.Is(c.err, os.ErrDeadlineExceeded) {
 			c.err, c.rest = ErrSlow, p[n:]
 		}
 	}
 	_ = c.SetWriteDeadline(time.Time{}) // TryWrite would see one that has passed
 	return n, c.err
+}
+
+// piece writes the beginning of p, as much as must go within the deadline: a
+// connection with TLS is of no use after a write that was cut.
+func (c *Conn) piece(p []byte) (n int, err error) {
+	return c.Conn.Write(p[:min(len(p), maxPiece)])
 }
