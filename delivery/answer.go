@@ -28,7 +28,7 @@ type Answer struct {
 	// Failure is what a status other than 2xx means, in words; nil for 2xx.
 	Failure error
 
-	sent []string // of the credentials
+	sent []string // of the credentials: the header's value, and what is the secret of it
 }
 
 // readAnswer reads an answer. A body that breaks off or takes too long is kept

@@ -119,6 +119,13 @@ func (c *Caller) Upgrade(ctx context.Context, s *hark.Subscription, req *http.Re
 	}
 }
 
+// Renew is for a subscriber that took s in with a and refuses it later, as when
+// an OAuth2 token runs out on an open connection: it tells whether the next Call
+// may prove itself otherwise.
+func (c *Caller) Renew(s *hark.Subscription, a *Answer) bool {
+	return c.auth.Renew(s, a.sent[0])
+}
+
 // send sends req and waits for the headers of the answer.
 func (c *Caller) send(ctx context.Context, req *http.Request, started time.Time) (*http.Response, error) {
 	ctx, during := watch(ctx)

@@ -22,10 +22,11 @@ const maxReason = 256
 type outcome struct {
 	receipt delivery.Receipt
 	err     error
+	again   bool // the token ran out, and there may be another
 }
 
 func noAnswer(err error) *outcome {
-	return &outcome{delivery.Receipt{StatusCode: delivery.NoAnswer}, err}
+	return &outcome{receipt: delivery.Receipt{StatusCode: delivery.NoAnswer}, err: err}
 }
 
 // An answer is {"ack":"<delivery id>"} or {"nack":"<delivery id>","reason":"…"}.
@@ -87,8 +88,8 @@ func lost(err, why, cause error, redact func(string) string) outcome {
 	if e, ok := errors.AsType[websocket.CloseError](err); ok {
 		reason := redact(e.Reason)
 		return outcome{
-			delivery.Receipt{StatusCode: int(e.Code), ResponseBody: delivery.Text(reason, delivery.MaxResponseBody)},
-			errors.New(because(fmt.Sprintf("closed with %d", e.Code), reason)),
+			receipt: delivery.Receipt{StatusCode: int(e.Code), ResponseBody: delivery.Text(reason, delivery.MaxResponseBody)},
+			err:     errors.New(because(fmt.Sprintf("closed with %d", e.Code), reason)),
 		}
 	}
 	if cause != nil {
@@ -98,6 +99,17 @@ func lost(err, why, cause error, redact func(string) string) outcome {
 		return *noAnswer(fmt.Errorf("the subscriber sent a message of more than %d bytes", maxAnswer))
 	}
 	return *noAnswer(errors.New(delivery.Explain(err, "waiting for an ack", 0)))
+}
+
+// unauthorized tells whether a connection was closed because of its credentials:
+// policy violation (RFC 6455), unauthorized (IANA's registry), and what many use
+// after HTTP's 401.
+func unauthorized(err error) bool {
+	switch websocket.CloseStatus(err) {
+	case websocket.StatusPolicyViolation, 3000, 4401:
+		return true
+	}
+	return false
 }
 
 func because(what, reason string) string {

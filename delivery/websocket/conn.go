@@ -37,9 +37,12 @@ type conn struct {
 	stream *stream
 	redact func(string) string
 	lost   func(c *conn, answered bool)
-	wake   chan struct{} // there is something to write
-	done   chan struct{} // closed when it has ended
-	pinger *time.Timer
+	// refused drops the token that the upgrade showed, and tells whether there
+	// may be another; nil: no.
+	refused func() bool
+	wake    chan struct{} // there is something to write
+	done    chan struct{} // closed when it has ended
+	pinger  *time.Timer
 
 	mu       sync.Mutex
 	waiting  map[hark.ID]chan<- outcome // for answers, by their deliveries
@@ -234,10 +237,12 @@ func readAll(b []byte, r io.Reader) ([]byte, error) {
 func (c *conn) end(err error) {
 	_ = c.ws.CloseNow() // it may be closed already
 	c.pinger.Stop()
+	renewed := unauthorized(err) && c.refused != nil && c.refused()
 	c.mu.Lock()
 	c.ended = true
 	answered := c.answered
 	o := lost(err, c.why, c.cause, c.redact)
+	o.again = renewed && c.why == nil
 	c.mu.Unlock()
 	c.lost(c, answered) // first, so that nobody finds it who tries again
 	c.mu.Lock()

@@ -40,9 +40,10 @@ func (dr *Driver) dial(ctx context.Context, s *hark.Subscription, lost func(c *c
 		return nil, h.refusal(err)
 	}
 	c := newConn(ws, h.stream, h.answer.Redact, lost)
+	c.refused = func() bool { return dr.caller.Renew(s, h.answer) }
 	if ws.Subprotocol() != subprotocol {
 		c.abandon()
-		return nil, &outcome{h.answer.Receipt(), errors.New("the endpoint did not agree to the subprotocol " + subprotocol)}
+		return nil, &outcome{receipt: h.answer.Receipt(), err: errors.New("the endpoint did not agree to the subprotocol " + subprotocol)}
 	}
 	return c, nil
 }
@@ -87,11 +88,11 @@ func (h *handshake) refusal(err error) *outcome {
 		return noAnswer(errors.New(delivery.Explain(err, "connecting", 0)))
 	case h.stream != nil:
 		_, wrong, _ := strings.Cut(err.Error(), "WebSocket protocol violation: ") // what the library found in the headers of the 101
-		return &outcome{h.answer.Receipt(), errors.New(because("the endpoint did not upgrade as it should", h.answer.Redact(wrong)))}
+		return &outcome{receipt: h.answer.Receipt(), err: errors.New(because("the endpoint did not upgrade as it should", h.answer.Redact(wrong)))}
 	case h.answer.Failure == nil:
-		return &outcome{h.answer.Receipt(), fmt.Errorf("answered %d and did not upgrade to WebSocket", h.answer.Status)}
+		return &outcome{receipt: h.answer.Receipt(), err: fmt.Errorf("answered %d and did not upgrade to WebSocket", h.answer.Status)}
 	}
-	return &outcome{h.answer.Receipt(), h.answer.Failure}
+	return &outcome{receipt: h.answer.Receipt(), err: h.answer.Failure}
 }
 
 // A stream is the connection below a WebSocket. The library writes control

@@ -63,7 +63,7 @@ func (dr *Driver) Deliver(ctx context.Context, s *hark.Subscription, d *hark.Del
 	if err != nil {
 		return delivery.Receipt{StatusCode: delivery.NoAnswer}, delivery.Permanent(err)
 	}
-	for {
+	for renewed := false; ; {
 		l, err := dr.link(s)
 		if err != nil {
 			return delivery.Receipt{StatusCode: delivery.NoAnswer}, err
@@ -75,10 +75,13 @@ func (dr *Driver) Deliver(ctx context.Context, s *hark.Subscription, d *hark.Del
 		if c == nil {
 			continue // the subscription was changed, and has another link
 		}
-		if o, sent := c.exchange(ctx, d.ID, message); sent {
+		o, sent := c.exchange(ctx, d.ID, message)
+		if sent && (!o.again || renewed) {
 			return o.receipt, o.err
 		}
-		// The connection ended before the message went out: nobody's failure.
+		// The connection ended before the message went out: nobody's failure. Or
+		// its token has run out, for which there is one more try, as after a 401.
+		renewed = renewed || sent
 	}
 }
 

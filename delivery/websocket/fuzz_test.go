@@ -79,7 +79,7 @@ func FuzzConnection(f *testing.F) {
 		d := deliverytest.Delivery(s, deliverytest.Event())
 		d.ID = id
 		r, err := dr.Deliver(context.Background(), s, d) // it ends with the data
-		check(t, outcome{r, err})
+		check(t, outcome{receipt: r, err: err})
 		if err == nil && r.StatusCode != 101 {
 			t.Errorf("acknowledged with %d", r.StatusCode)
 		}
