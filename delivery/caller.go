@@ -76,6 +76,11 @@ func (c *Caller) Request(s *hark.Subscription, d *hark.Delivery, method string, 
 	return req, nil
 }
 
+// Sign is Signer.Sign for a message on a connection that an Upgrade made.
+func (c *Caller) Sign(s *hark.Subscription, id string, timestamp int64, body []byte) (string, error) {
+	return c.signer.Sign(s, id, timestamp, body)
+}
+
 // Call sends req with the credentials of s, with a new OAuth2 token once more
 // after a 401. Its error means that no answer came.
 func (c *Caller) Call(ctx context.Context, s *hark.Subscription, req *http.Request) (*Answer, error) {

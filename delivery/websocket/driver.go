@@ -60,8 +60,11 @@ func (dr *Driver) Check(s *hark.Subscription) error {
 // Deliver implements delivery.Driver.
 func (dr *Driver) Deliver(ctx context.Context, s *hark.Subscription, d *hark.Delivery) (delivery.Receipt, error) {
 	message, err := encode(s, d)
+	if err == nil {
+		message, err = dr.sign(s, d, message)
+	}
 	if err != nil {
-		return delivery.Receipt{StatusCode: delivery.NoAnswer}, delivery.Permanent(err)
+		return delivery.Receipt{StatusCode: delivery.NoAnswer}, err
 	}
 	for renewed := false; ; {
 		l, err := dr.link(s)
@@ -85,7 +88,8 @@ func (dr *Driver) Deliver(ctx context.Context, s *hark.Subscription, d *hark.Del
 	}
 }
 
-// Request shows the upgrade and, as its body, the message that brings d to s.
+// Request shows the upgrade and, as its body, the message that brings d to s,
+// without the signature in it.
 func (dr *Driver) Request(s *hark.Subscription, d *hark.Delivery) (*http.Request, error) {
 	message, err := encode(s, d)
 	if err != nil {
@@ -131,17 +135,4 @@ func (dr *Driver) Close() {
 		all.Go(l.close)
 	}
 	all.Wait()
-}
-
-// encode gives the text of a message.
-func encode(s *hark.Subscription, d *hark.Delivery) ([]byte, error) {
-	switch s.PayloadType {
-	case "", hark.PayloadJSON:
-		return delivery.AppendJSON(nil, d), nil
-	case hark.PayloadCloudEvents:
-		return delivery.AppendCloudEvent(nil, d, s.ProjectSlug), nil
-	case hark.PayloadXML:
-		return delivery.AppendXML([]byte(`<?xml version="1.0" encoding="UTF-8"?>`), d), nil
-	}
-	return nil, errors.New("no WebSocket callback can have the payload type " + string(s.PayloadType))
 }

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -51,8 +52,9 @@ func TestUpgradeAndMessage(t *testing.T) {
 	if err := <-done; err == nil || err.Error() != "cancelled waiting for an ack" {
 		t.Errorf("error %v", err)
 	}
-	if c.text != string(delivery.AppendJSON(nil, d)) {
-		t.Errorf("message %.300s", c.text)
+	m := regexp.MustCompile(`^\{"webhooktimestamp":"(\d+)","webhooksignature":"([^"]+)",`).FindStringSubmatch(c.text)
+	if m == nil || "{"+c.text[len(m[0]):] != string(delivery.AppendJSON(nil, d)) {
+		t.Fatalf("message %.300s", c.text)
 	}
 	for name, want := range map[string]string{
 		"Sec-Websocket-Protocol": "hark.v1", "User-Agent": "hark/test", "Authorization": "Bearer token-of-the-test",
@@ -67,6 +69,11 @@ func TestUpgradeAndMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := verifier.Verify(nil, c.header); err != nil {
+		t.Error(err)
+	}
+	if err := verifier.Verify([]byte("{"+c.text[len(m[0]):]), http.Header{
+		"Webhook-Id": {d.ID.String()}, "Webhook-Timestamp": {m[1]}, "Webhook-Signature": {m[2]},
+	}); err != nil {
 		t.Error(err)
 	}
 }

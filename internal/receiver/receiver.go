@@ -139,6 +139,16 @@ func (r *Receiver) admit(p hark.CallbackProtocol, header func(name string) strin
 	return c
 }
 
+// admitMessage is admit for one message of many on the connection of a caller.
+func (r *Receiver) admitMessage(c caller, header http.Header, signed []byte) caller {
+	words, genuine := r.conf.Verifier.verify(header.Get, signed)
+	c.signature = words
+	if !genuine {
+		c.refusal = answer{http.StatusUnauthorized, "signature: " + words}
+	}
+	return c
+}
+
 // take judges a callback and shows it. The message, as JSON, its delivery and
 // err are what a parser made of it.
 func (r *Receiver) take(from caller, message []byte, deliveryID string, err error) answer {

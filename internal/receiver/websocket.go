@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"regexp"
+	"slices"
 
 	"github.com/coder/websocket"
 
@@ -14,8 +16,12 @@ import (
 // subprotocol is hark's: messages one way, ack and nack by delivery id the other.
 const subprotocol = "hark.v1"
 
-// websocket takes callbacks by WebSocket. The credentials and the signature are
-// those of the upgrade.
+// signed is how a message of hark begins: its timestamp and signature, as JSON or
+// XML, are put into the text that they cover.
+var signed = regexp.MustCompile(`^(\{|<\?xml[^>]*\?>)(?:"webhooktimestamp":"([^"]*)","webhooksignature":"([^"]*)",|<\?webhook timestamp="([^"]*)" signature="([^"]*)"\?>)`)
+
+// websocket takes callbacks by WebSocket. The credentials are those of the
+// upgrade, which is signed, as is each message.
 func (r *Receiver) websocket(w http.ResponseWriter, req *http.Request) {
 	from := r.admit(hark.WebSocket, req.Header.Get, nil)
 	if from.refusal.status != 0 {
@@ -52,11 +58,26 @@ func (r *Receiver) websocket(w http.ResponseWriter, req *http.Request) {
 		if bytes.HasPrefix(text, []byte("<")) {
 			parse = ofXML
 		}
+		var header http.Header
+		header, text = unsigned(text)
 		message, delivery, err := parse(text)
-		if ws.Write(ctx, websocket.MessageText, reply(delivery, r.take(from, message, delivery, err))) != nil {
+		header.Set("webhook-id", delivery)
+		if ws.Write(ctx, websocket.MessageText, reply(delivery, r.take(r.admitMessage(from, header, text), message, delivery, err))) != nil {
 			return
 		}
 	}
+}
+
+// unsigned takes timestamp and signature out of a message.
+func unsigned(text []byte) (header http.Header, rest []byte) {
+	header = http.Header{}
+	m := signed.FindSubmatch(text)
+	if m == nil {
+		return header, text
+	}
+	header.Set("webhook-timestamp", string(m[2])+string(m[4])) // of one form
+	header.Set("webhook-signature", string(m[3])+string(m[5]))
+	return header, slices.Concat(m[1], text[len(m[0]):])
 }
 
 // reply is what goes back for a message.
