@@ -37,7 +37,7 @@ type Event struct {
 	OccurredAt     Time   // as the publisher says; else PublishedAt
 	PublishedAt    Time
 	IdempotencyKey string // empty: none
-	Traceparent    string // of its publishing, in W3C's form; not stored: known to the publishing node alone
+	Traceparent    string // of its publishing, in W3C's form; empty: none
 }
 
 // Cursor is the event's position in its project's log.

@@ -43,7 +43,9 @@ type Event struct {
 	PublishedAt hark.Time `json:"published_at,omitempty"`
 	// IdempotencyKey holds the value of the "idempotency_key" field.
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
-	selectValues   sql.SelectValues
+	// Traceparent holds the value of the "traceparent" field.
+	Traceparent  []byte `json:"traceparent,omitempty"`
+	selectValues sql.SelectValues
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -51,7 +53,7 @@ func (*Event) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case event.FieldPayload:
+		case event.FieldPayload, event.FieldTraceparent:
 			values[i] = new([]byte)
 		case event.FieldID, event.FieldProjectID, event.FieldDefinitionID:
 			values[i] = new(hark.ID)
@@ -158,6 +160,12 @@ func (_m *Event) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.IdempotencyKey = value.String
 			}
+		case event.FieldTraceparent:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field traceparent", values[i])
+			} else if value != nil {
+				_m.Traceparent = *value
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -232,6 +240,9 @@ func (_m *Event) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("idempotency_key=")
 	builder.WriteString(_m.IdempotencyKey)
+	builder.WriteString(", ")
+	builder.WriteString("traceparent=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Traceparent))
 	builder.WriteByte(')')
 	return builder.String()
 }

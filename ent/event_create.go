@@ -101,6 +101,12 @@ func (_c *EventCreate) SetIdempotencyKey(v string) *EventCreate {
 	return _c
 }
 
+// SetTraceparent sets the "traceparent" field.
+func (_c *EventCreate) SetTraceparent(v []byte) *EventCreate {
+	_c.mutation.SetTraceparent(v)
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *EventCreate) SetID(v hark.ID) *EventCreate {
 	_c.mutation.SetID(v)
@@ -268,6 +274,10 @@ func (_c *EventCreate) createSpec() (*Event, *sqlgraph.CreateSpec) {
 		_spec.SetField(event.FieldIdempotencyKey, field.TypeString, value)
 		_node.IdempotencyKey = value
 	}
+	if value, ok := _c.mutation.Traceparent(); ok {
+		_spec.SetField(event.FieldTraceparent, field.TypeBytes, value)
+		_node.Traceparent = value
+	}
 	return _node, _spec
 }
 
@@ -375,6 +385,9 @@ func (u *EventUpsertOne) UpdateNewValues() *EventUpsertOne {
 		}
 		if _, exists := u.create.mutation.IdempotencyKey(); exists {
 			s.SetIgnore(event.FieldIdempotencyKey)
+		}
+		if _, exists := u.create.mutation.Traceparent(); exists {
+			s.SetIgnore(event.FieldTraceparent)
 		}
 	}))
 	return u
@@ -627,6 +640,9 @@ func (u *EventUpsertBulk) UpdateNewValues() *EventUpsertBulk {
 			}
 			if _, exists := b.mutation.IdempotencyKey(); exists {
 				s.SetIgnore(event.FieldIdempotencyKey)
+			}
+			if _, exists := b.mutation.Traceparent(); exists {
+				s.SetIgnore(event.FieldTraceparent)
 			}
 		}
 	}))

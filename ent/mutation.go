@@ -5346,6 +5346,7 @@ type EventMutation struct {
 	published_at    *hark.Time
 	addpublished_at *hark.Time
 	idempotency_key *string
+	traceparent     *[]byte
 	clearedFields   map[string]struct{}
 	done            bool
 	oldValue        func(context.Context) (*Event, error)
@@ -5984,6 +5985,55 @@ func (m *EventMutation) ResetIdempotencyKey() {
 	m.idempotency_key = nil
 }
 
+// SetTraceparent sets the "traceparent" field.
+func (m *EventMutation) SetTraceparent(b []byte) {
+	m.traceparent = &b
+}
+
+// Traceparent returns the value of the "traceparent" field in the mutation.
+func (m *EventMutation) Traceparent() (r []byte, exists bool) {
+	v := m.traceparent
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTraceparent returns the old "traceparent" field's value of the Event entity.
+// If the Event object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventMutation) OldTraceparent(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTraceparent is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTraceparent requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTraceparent: %w", err)
+	}
+	return oldValue.Traceparent, nil
+}
+
+// ClearTraceparent clears the value of the "traceparent" field.
+func (m *EventMutation) ClearTraceparent() {
+	m.traceparent = nil
+	m.clearedFields[event.FieldTraceparent] = struct{}{}
+}
+
+// TraceparentCleared returns if the "traceparent" field was cleared in this mutation.
+func (m *EventMutation) TraceparentCleared() bool {
+	_, ok := m.clearedFields[event.FieldTraceparent]
+	return ok
+}
+
+// ResetTraceparent resets all changes to the "traceparent" field.
+func (m *EventMutation) ResetTraceparent() {
+	m.traceparent = nil
+	delete(m.clearedFields, event.FieldTraceparent)
+}
+
 // Where appends a list predicates to the EventMutation builder.
 func (m *EventMutation) Where(ps ...predicate.Event) {
 	m.predicates = append(m.predicates, ps...)
@@ -6018,7 +6068,7 @@ func (m *EventMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EventMutation) Fields() []string {
-	fields := make([]string, 0, 13)
+	fields := make([]string, 0, 14)
 	if m.project_id != nil {
 		fields = append(fields, event.FieldProjectID)
 	}
@@ -6058,6 +6108,9 @@ func (m *EventMutation) Fields() []string {
 	if m.idempotency_key != nil {
 		fields = append(fields, event.FieldIdempotencyKey)
 	}
+	if m.traceparent != nil {
+		fields = append(fields, event.FieldTraceparent)
+	}
 	return fields
 }
 
@@ -6092,6 +6145,8 @@ func (m *EventMutation) Field(name string) (ent.Value, bool) {
 		return m.PublishedAt()
 	case event.FieldIdempotencyKey:
 		return m.IdempotencyKey()
+	case event.FieldTraceparent:
+		return m.Traceparent()
 	}
 	return nil, false
 }
@@ -6127,6 +6182,8 @@ func (m *EventMutation) OldField(ctx context.Context, name string) (ent.Value, e
 		return m.OldPublishedAt(ctx)
 	case event.FieldIdempotencyKey:
 		return m.OldIdempotencyKey(ctx)
+	case event.FieldTraceparent:
+		return m.OldTraceparent(ctx)
 	}
 	return nil, fmt.Errorf("unknown Event field %s", name)
 }
@@ -6227,6 +6284,13 @@ func (m *EventMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetIdempotencyKey(v)
 		return nil
+	case event.FieldTraceparent:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTraceparent(v)
+		return nil
 	}
 	return fmt.Errorf("unknown Event field %s", name)
 }
@@ -6295,7 +6359,11 @@ func (m *EventMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *EventMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(event.FieldTraceparent) {
+		fields = append(fields, event.FieldTraceparent)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -6308,6 +6376,11 @@ func (m *EventMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *EventMutation) ClearField(name string) error {
+	switch name {
+	case event.FieldTraceparent:
+		m.ClearTraceparent()
+		return nil
+	}
 	return fmt.Errorf("unknown Event nullable field %s", name)
 }
 
@@ -6353,6 +6426,9 @@ func (m *EventMutation) ResetField(name string) error {
 		return nil
 	case event.FieldIdempotencyKey:
 		m.ResetIdempotencyKey()
+		return nil
+	case event.FieldTraceparent:
+		m.ResetTraceparent()
 		return nil
 	}
 	return fmt.Errorf("unknown Event field %s", name)

@@ -91,3 +91,43 @@ func TestTraceparentWithoutExport(t *testing.T) {
 		t.Errorf("the event %s has traceparent %q", id, got)
 	}
 }
+
+// TestTraceOutlivesItsNode: what is called back by a node that was started
+// after the publishing, and tried again, belongs to the publisher's trace.
+func TestTraceOutlivesItsNode(t *testing.T) {
+	t.Parallel()
+	for name, flags := range map[string]func() []string{
+		"sqlite":   func() []string { return nil },
+		"postgres": func() []string { return []string{"--database-url=" + testkit.Postgres(t), "--migrate"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+			n := testkit.Hark(t, flags()...)
+			headers := make(chan string, 10)
+			hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				headers <- r.Header.Get("traceparent")
+				w.WriteHeader(http.StatusInternalServerError)
+			}))
+			t.Cleanup(hook.Close)
+			in := input(t, n.Admin(), hook.URL)
+			in["retryPolicy"] = testkit.Vars{"scheduleSeconds": []int{1}}
+			id, _ := create(t, n.Admin(), in)
+			_ = testkit.MustCall[any](t, n.Admin(), `mutation($id: UUID!) { pauseEventSubscription(id: $id) { id } }`, testkit.Vars{"id": id})
+			resp, answer, err := n.Admin().Post(t.Context(), "/api/v1/events",
+				`{"specversion":"1.0","id":"1","source":"secret-manager","type":"secret:update","subject":"/","harkenvironment":"staging","data":1}`,
+				"Content-Type", "application/cloudevents+json", "traceparent", "00-"+trace+"-00f067aa0ba902b7-01")
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatal(answer, err)
+			}
+			n.Kill()
+			n.Start()
+			_ = testkit.MustCall[any](t, n.Admin(), `mutation($id: UUID!) { resumeEventSubscription(id: $id) { id } }`, testkit.Vars{"id": id})
+			for attempt := range 2 {
+				if got := <-headers; !strings.HasPrefix(got, "00-"+trace+"-") || !strings.HasSuffix(got, "-01") {
+					t.Errorf("attempt %d has traceparent %q", attempt+1, got)
+				}
+			}
+		})
+	}
+}

@@ -16,16 +16,16 @@ import (
 //	events   count times: id 16 bytes, definition 16 bytes, sequence uvarint,
 //	         occurredAt varint, publishedAt varint, then as uvarint length and
 //	         bytes: sourceService, resourceType, operationType, environment,
-//	         path, actor, idempotencyKey, payload
+//	         path, actor, idempotencyKey, traceparent, payload
 //
 // The project is the channel's. Another layout is another version: a node
 // ignores a version that it does not know and reads the database instead, so
 // that nodes of two releases work together.
 const (
-	wireVersion = 1
+	wireVersion = 2
 	wireHeader  = 1 + len(hark.ID{})
-	wireMin     = 2*len(hark.ID{}) + 3 + 8                    // bytes of the smallest event
-	wireFixed   = 2*len(hark.ID{}) + 11*binary.MaxVarintLen64 // at most, of an event's ids, numbers and lengths
+	wireMin     = 2*len(hark.ID{}) + 3 + 9                    // bytes of the smallest event
+	wireFixed   = 2*len(hark.ID{}) + 12*binary.MaxVarintLen64 // at most, of an event's ids, numbers and lengths
 )
 
 var (
@@ -36,7 +36,7 @@ var (
 // wireSize is the most bytes that e takes in a message.
 func wireSize(e *hark.Event) int {
 	return wireFixed + len(e.SourceService) + len(e.ResourceType) + len(e.OperationType) +
-		len(e.Environment) + len(e.Path) + len(e.Actor) + len(e.IdempotencyKey) + len(e.Payload)
+		len(e.Environment) + len(e.Path) + len(e.Actor) + len(e.IdempotencyKey) + len(e.Traceparent) + len(e.Payload)
 }
 
 func encode(node hark.ID, events []*hark.Event) []byte {
@@ -53,7 +53,7 @@ func encode(node hark.ID, events []*hark.Event) []byte {
 		b = binary.AppendUvarint(b, uint64(e.Sequence))
 		b = binary.AppendVarint(b, int64(e.OccurredAt))
 		b = binary.AppendVarint(b, int64(e.PublishedAt))
-		for _, s := range [...]string{e.SourceService, e.ResourceType, e.OperationType, e.Environment, e.Path, e.Actor, e.IdempotencyKey} {
+		for _, s := range [...]string{e.SourceService, e.ResourceType, e.OperationType, e.Environment, e.Path, e.Actor, e.IdempotencyKey, e.Traceparent} {
 			b = binary.AppendUvarint(b, uint64(len(s)))
 			b = append(b, s...)
 		}
@@ -97,6 +97,7 @@ func decode(node, project hark.ID, m string) ([]*hark.Event, error) {
 		e.Path = d.text(before.Path)
 		e.Actor = d.text(before.Actor)
 		e.IdempotencyKey = d.text(before.IdempotencyKey)
+		e.Traceparent = d.text(before.Traceparent)
 		if p := d.bytes(); p != "" {
 			e.Payload = hark.JSON(p)
 		}

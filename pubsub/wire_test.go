@@ -15,6 +15,7 @@ func sample(n int) []*hark.Event {
 			ID: hark.NewID(), Sequence: s + 1, DefinitionID: hark.ID{1},
 			Kind:        hark.Kind{SourceService: "secret-manager", ResourceType: "secret", OperationType: "update"},
 			Environment: "dev", Path: "/app", Payload: hark.JSON(`{"key":"` + strings.Repeat("x", 300) + `"}`), PublishedAt: hark.Now(),
+			Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 		})
 	}
 	return events
@@ -30,8 +31,8 @@ func TestDecode(t *testing.T) {
 	}{
 		"own":             {string(encode(project, sample(3))), nil},
 		"empty":           {"", errMessage},
-		"later version":   {"\x02" + good[1:], errVersion},
-		"version only":    {"\x01", errMessage},
+		"later version":   {"\x03" + good[1:], errVersion},
+		"version only":    {"\x02", errMessage},
 		"cut":             {good[:len(good)-1], errMessage},
 		"with a tail":     {good + "x", errMessage},
 		"impossible size": {good[:wireHeader] + "\xff\xff\xff\xff\xff\xff\xff\xff\x7f", errMessage},
@@ -50,7 +51,7 @@ func FuzzDecode(f *testing.F) {
 	node, project := hark.ID{1}, hark.ID{2}
 	f.Add(string(encode(node, sample(2))))
 	f.Add(string(encode(node, []*hark.Event{{Sequence: 1, OccurredAt: -1}})))
-	f.Add("\x01")
+	f.Add("\x02")
 	f.Fuzz(func(t *testing.T, m string) {
 		events, err := decode(hark.ID{}, project, m)
 		if err != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	eventColumns = "id, project_id, sequence, definition_id, source_service, resource_type, operation_type, environment, path, payload, actor, occurred_at, published_at, idempotency_key"
-	eventFields  = 14
+	eventColumns = "id, project_id, sequence, definition_id, source_service, resource_type, operation_type, environment, path, payload, actor, occurred_at, published_at, idempotency_key, traceparent"
+	eventFields  = 15
 
 	// maxRead is how many bytes of payload one Read returns at most, but for a
 	// single event that is larger.
@@ -27,12 +27,12 @@ func scanEvents(rows *sql.Rows, limit int) (events []*hark.Event, err error) {
 	size := 0
 	for rows.Next() {
 		e := new(hark.Event)
-		var payload []byte
+		var payload, trace []byte
 		if err := rows.Scan(&e.ID, &e.ProjectID, &e.Sequence, &e.DefinitionID, &e.SourceService, &e.ResourceType, &e.OperationType,
-			&e.Environment, &e.Path, &payload, &e.Actor, &e.OccurredAt, &e.PublishedAt, &e.IdempotencyKey); err != nil {
+			&e.Environment, &e.Path, &payload, &e.Actor, &e.OccurredAt, &e.PublishedAt, &e.IdempotencyKey, &trace); err != nil {
 			return nil, err
 		}
-		e.Payload = payload
+		e.Payload, e.Traceparent = payload, unpackTrace(trace)
 		e.Sequence = max(e.Sequence, 0) // samples have none; see AppendSample
 		events = append(events, e)
 		if size += len(payload); limit > 0 && size >= limit {

@@ -16,7 +16,7 @@ const (
 	postgresLogs = `SELECT id, last_sequence, version, (SELECT value FROM revisions WHERE id = 'definitions')
 		FROM event_logs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`
 	postgresInsertEvents = "INSERT INTO events (" + eventColumns + `) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[],
-		$5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])`
+		$5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::bytea[])`
 	postgresInsertDeliveries = `INSERT INTO deliveries (id, project_id, subscription_id, event_id, sequence, status, discard_reason, next_attempt_at, leased_until, created_at, updated_at)
 		SELECT i, p, s, e, q, t, r, n, l, c, c FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
 		AS d(i, p, s, e, q, t, r, n, l, c)`
@@ -132,8 +132,10 @@ func (t *postgresTx) findKeys(ctx context.Context, project hark.ID, keys []strin
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (*hark.Event, error) {
 		e := new(hark.Event)
+		var trace []byte
 		err := row.Scan((*[16]byte)(&e.ID), (*[16]byte)(&e.ProjectID), &e.Sequence, (*[16]byte)(&e.DefinitionID), &e.SourceService, &e.ResourceType, &e.OperationType,
-			&e.Environment, &e.Path, (*[]byte)(&e.Payload), &e.Actor, (*int64)(&e.OccurredAt), (*int64)(&e.PublishedAt), &e.IdempotencyKey)
+			&e.Environment, &e.Path, (*[]byte)(&e.Payload), &e.Actor, (*int64)(&e.OccurredAt), (*int64)(&e.PublishedAt), &e.IdempotencyKey, &trace)
+		e.Traceparent = unpackTrace(trace)
 		return e, err
 	})
 }
@@ -154,6 +156,7 @@ func eventArrays(events []*hark.Event) []any {
 		each(events, func(e *hark.Event) int64 { return int64(e.OccurredAt) }),
 		each(events, func(e *hark.Event) int64 { return int64(e.PublishedAt) }),
 		each(events, func(e *hark.Event) string { return e.IdempotencyKey }),
+		each(events, func(e *hark.Event) []byte { return packTrace(e.Traceparent) }),
 	}
 }
 

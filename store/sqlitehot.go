@@ -221,8 +221,12 @@ func (t *sqliteTx) findKeys(ctx context.Context, project hark.ID, keys []string,
 func (t *sqliteTx) insertEvents(ctx context.Context, events []*hark.Event) error {
 	return t.insert(ctx, sqliteInsertEvents, eventFields, len(events), func(args []any, i int) []any {
 		e := events[i]
+		var trace any // NULL where there is none
+		if b := packTrace(e.Traceparent); b != nil {
+			trace = b
+		}
 		return append(args, e.ID[:], e.ProjectID[:], e.Sequence, e.DefinitionID[:], e.SourceService, e.ResourceType, e.OperationType,
-			e.Environment, e.Path, []byte(e.Payload), e.Actor, int64(e.OccurredAt), int64(e.PublishedAt), e.IdempotencyKey)
+			e.Environment, e.Path, []byte(e.Payload), e.Actor, int64(e.OccurredAt), int64(e.PublishedAt), e.IdempotencyKey, trace)
 	})
 }
 

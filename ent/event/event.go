@@ -37,6 +37,8 @@ const (
 	FieldPublishedAt = "published_at"
 	// FieldIdempotencyKey holds the string denoting the idempotency_key field in the database.
 	FieldIdempotencyKey = "idempotency_key"
+	// FieldTraceparent holds the string denoting the traceparent field in the database.
+	FieldTraceparent = "traceparent"
 	// Table holds the table name of the event in the database.
 	Table = "events"
 )
@@ -57,6 +59,7 @@ var Columns = []string{
 	FieldOccurredAt,
 	FieldPublishedAt,
 	FieldIdempotencyKey,
+	FieldTraceparent,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).

@@ -120,6 +120,11 @@ func IdempotencyKey(v string) predicate.Event {
 	return predicate.Event(sql.FieldEQ(FieldIdempotencyKey, v))
 }
 
+// Traceparent applies equality check predicate on the "traceparent" field. It's identical to TraceparentEQ.
+func Traceparent(v []byte) predicate.Event {
+	return predicate.Event(sql.FieldEQ(FieldTraceparent, v))
+}
+
 // ProjectIDEQ applies the EQ predicate on the "project_id" field.
 func ProjectIDEQ(v hark.ID) predicate.Event {
 	return predicate.Event(sql.FieldEQ(FieldProjectID, v))
@@ -841,6 +846,56 @@ func IdempotencyKeyEqualFold(v string) predicate.Event {
 // IdempotencyKeyContainsFold applies the ContainsFold predicate on the "idempotency_key" field.
 func IdempotencyKeyContainsFold(v string) predicate.Event {
 	return predicate.Event(sql.FieldContainsFold(FieldIdempotencyKey, v))
+}
+
+// TraceparentEQ applies the EQ predicate on the "traceparent" field.
+func TraceparentEQ(v []byte) predicate.Event {
+	return predicate.Event(sql.FieldEQ(FieldTraceparent, v))
+}
+
+// TraceparentNEQ applies the NEQ predicate on the "traceparent" field.
+func TraceparentNEQ(v []byte) predicate.Event {
+	return predicate.Event(sql.FieldNEQ(FieldTraceparent, v))
+}
+
+// TraceparentIn applies the In predicate on the "traceparent" field.
+func TraceparentIn(vs ...[]byte) predicate.Event {
+	return predicate.Event(sql.FieldIn(FieldTraceparent, vs...))
+}
+
+// TraceparentNotIn applies the NotIn predicate on the "traceparent" field.
+func TraceparentNotIn(vs ...[]byte) predicate.Event {
+	return predicate.Event(sql.FieldNotIn(FieldTraceparent, vs...))
+}
+
+// TraceparentGT applies the GT predicate on the "traceparent" field.
+func TraceparentGT(v []byte) predicate.Event {
+	return predicate.Event(sql.FieldGT(FieldTraceparent, v))
+}
+
+// TraceparentGTE applies the GTE predicate on the "traceparent" field.
+func TraceparentGTE(v []byte) predicate.Event {
+	return predicate.Event(sql.FieldGTE(FieldTraceparent, v))
+}
+
+// TraceparentLT applies the LT predicate on the "traceparent" field.
+func TraceparentLT(v []byte) predicate.Event {
+	return predicate.Event(sql.FieldLT(FieldTraceparent, v))
+}
+
+// TraceparentLTE applies the LTE predicate on the "traceparent" field.
+func TraceparentLTE(v []byte) predicate.Event {
+	return predicate.Event(sql.FieldLTE(FieldTraceparent, v))
+}
+
+// TraceparentIsNil applies the IsNil predicate on the "traceparent" field.
+func TraceparentIsNil() predicate.Event {
+	return predicate.Event(sql.FieldIsNull(FieldTraceparent))
+}
+
+// TraceparentNotNil applies the NotNil predicate on the "traceparent" field.
+func TraceparentNotNil() predicate.Event {
+	return predicate.Event(sql.FieldNotNull(FieldTraceparent))
 }
 
 // And groups predicates with the AND operator between them.

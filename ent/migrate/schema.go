@@ -218,6 +218,7 @@ var (
 		{Name: "occurred_at", Type: field.TypeInt64},
 		{Name: "published_at", Type: field.TypeInt64},
 		{Name: "idempotency_key", Type: field.TypeString},
+		{Name: "traceparent", Type: field.TypeBytes, Nullable: true},
 	}
 	// EventsTable holds the schema information for the "events" table.
 	EventsTable = &schema.Table{

@@ -34,6 +34,7 @@ func (Event) Fields() []ent.Field {
 		field.Int64("occurred_at").GoType(hark.Time(0)).Immutable(),
 		field.Int64("published_at").GoType(hark.Time(0)).Immutable(),
 		field.String("idempotency_key").Immutable(),
+		field.Bytes("traceparent").Optional().Immutable(), // 25 bytes, as store has them; none: no trace
 	}
 }
 

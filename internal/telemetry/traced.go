@@ -62,22 +62,11 @@ func (t *Traces) Attempt(next Observer) Observer {
 	}
 }
 
-// TracedBroker remembers the traces of what is published, and gives what
-// streams are handed of an event a span.
+// TracedBroker gives what streams are handed of an event a span.
 type TracedBroker struct {
 	pubsub.Broker
 	Traces *Traces
 	Lag    func(time.Duration) // is told how late each event is
-}
-
-// Publish implements pubsub.Broker.
-func (b TracedBroker) Publish(project hark.ID, events []*hark.Event) {
-	for _, e := range events {
-		if e.Traceparent != "" {
-			b.Traces.events.Add(e.ID, e.Traceparent)
-		}
-	}
-	b.Broker.Publish(project, events)
 }
 
 // Subscribe implements pubsub.Broker.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -22,29 +21,21 @@ import (
 	"github.com/hark-events/hark"
 )
 
-// maxRemembered is of how many events a node remembers the trace, for attempts
-// at what it has claimed from the database.
-const maxRemembered = 16_384
-
 // Traces follows events from their publishing through the commit to streams and
 // callbacks, by W3C trace context. Spans go out by OTLP over HTTP if
 // OTEL_EXPORTER_OTLP_ENDPOINT is set; a traceparent is taken in and passed on
-// anyway. What the publishing node does with its last 16,384 events belongs to
-// the traces of their publishing; elsewhere, and later, a trace has its event's id.
+// anyway. It is stored with the event, so that every node's work for it, and every
+// later attempt, belongs to the trace of its publishing. The trace of an event that
+// was published without one has the event's id.
 type Traces struct {
 	provider *sdktrace.TracerProvider // nil: spans go nowhere
 	tracer   trace.Tracer
-	events   *lru.Cache[hark.ID, string] // traceparents
 }
 
 // NewTraces makes Traces, which export what the variables of OpenTelemetry say.
 // Close them.
 func NewTraces(ctx context.Context, version string) (*Traces, error) {
-	events, err := lru.New[hark.ID, string](maxRemembered)
-	if err != nil {
-		return nil, err // only for a size below one
-	}
-	t := &Traces{events: events, tracer: noop.NewTracerProvider().Tracer("hark")}
+	t := &Traces{tracer: noop.NewTracerProvider().Tracer("hark")}
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
 		return t, nil
 	}
@@ -106,12 +97,8 @@ func (t *Traces) Call(ctx context.Context, in any, info *grpc.UnaryServerInfo, n
 
 // under gives a context in the trace of an event.
 func (t *Traces) under(ctx context.Context, e *hark.Event) context.Context {
-	traceparent := e.Traceparent
-	if traceparent == "" {
-		traceparent, _ = t.events.Get(e.ID)
-	}
-	if traceparent != "" {
-		return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
+	if e.Traceparent != "" {
+		return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": e.Traceparent})
 	}
 	var span trace.SpanID
 	_, _ = rand.Read(span[:]) // never fails

@@ -1,0 +1,3 @@
+-- +goose Up
+-- modify "events" table
+ALTER TABLE "events" ADD COLUMN "traceparent" bytea NULL;

@@ -1,0 +1,3 @@
+-- +goose Up
+-- add column "traceparent" to table: "events"
+ALTER TABLE `events` ADD COLUMN `traceparent` blob NULL;
