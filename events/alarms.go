@@ -14,8 +14,8 @@ import (
 
 // Alarms publishes what hark has to tell of itself: events of the source service
 // "hark", in the project that they are about. They are stored with what they
-// tell of, so none is lost; the id of an alarm is its idempotency key, so none
-// is told twice inside of the retention window.
+// tell of, so none is lost, and leave their table in the transaction that puts
+// them into the log, so none is told twice.
 type Alarms struct {
 	publisher *Publisher
 	log       *slog.Logger
@@ -62,17 +62,19 @@ func (a *Alarms) publish(ctx context.Context) error {
 			all.Go(func() { errs[i] = a.publisher.publishAlarm(ctx, row) }) // one transaction for many
 		}
 		all.Wait()
-		var done []hark.ID
+		var refused []hark.ID
 		for i, row := range list {
 			// What can't be published, since its project or its definition was deleted,
 			// is nothing that anybody wants to hear of.
-			if e, refused := errors.AsType[*hark.Error](errs[i]); errs[i] == nil || refused && e.Code != hark.Internal {
-				done = append(done, row.ID)
+			if e, ok := errors.AsType[*hark.Error](errs[i]); ok && e.Code != hark.Internal {
+				refused = append(refused, row.ID)
 				errs[i] = nil
 			}
 		}
-		if err := a.publisher.store.DropAlarms(ctx, done); err != nil {
-			return err
+		if len(refused) > 0 {
+			if err := a.publisher.store.DropAlarms(ctx, refused); err != nil {
+				return err
+			}
 		}
 		if err := errors.Join(errs...); err != nil || len(list) < alarmsBatch {
 			return err
@@ -84,13 +86,13 @@ func (a *Alarms) publish(ctx context.Context) error {
 func (p *Publisher) publishAlarm(ctx context.Context, row *ent.Alarm) error {
 	e := &hark.Event{
 		ProjectID: row.ProjectID, Kind: hark.Kind{SourceService: store.Hark, ResourceType: row.ResourceType, OperationType: row.OperationType},
-		Payload: row.Payload, Actor: store.Hark, OccurredAt: row.OccurredAt, IdempotencyKey: store.Hark + ":" + row.ID.String(),
+		Payload: row.Payload, Actor: store.Hark, OccurredAt: row.OccurredAt,
 	}
 	revision, err := p.define(ctx, e)
 	if err != nil {
 		return err
 	}
-	r := &request{Append: store.Append{Events: []*hark.Event{e}}, revision: revision}
+	r := &request{Append: store.Append{Events: []*hark.Event{e}, Alarm: row.ID}, revision: revision}
 	if err := p.group.Do(ctx, r); err != nil {
 		return err
 	}

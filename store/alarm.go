@@ -76,7 +76,7 @@ func (s *Store) Alarms(ctx context.Context, limit int) ([]*ent.Alarm, error) {
 	return s.client.Alarm.Query().Order(entalarm.ByID()).Limit(limit).All(ctx)
 }
 
-// DropAlarms forgets alarms that are in the log.
+// DropAlarms forgets alarms that can't be published.
 func (s *Store) DropAlarms(ctx context.Context, ids []hark.ID) error {
 	_, err := s.client.Alarm.Delete().Where(entalarm.IDIn(ids...)).Exec(ctx)
 	return err

@@ -20,6 +20,9 @@ type Append struct {
 	// Duplicate tells why the i-th event can't be answered with the stored one
 	// of its key; nil: nothing is in the way.
 	Duplicate func(i int, stored *hark.Event) error
+	// The alarm that Events tells, which leaves its table with the transaction;
+	// zero: none. One that has left it already fails with ErrTold.
+	Alarm hark.ID
 
 	// What Append answers.
 	Duplicates int              // how many were there already
@@ -51,8 +54,13 @@ type Matcher interface {
 	Match(*hark.Event) []Match
 }
 
+// ErrTold is what becomes of a request whose alarm another one has published.
+var ErrTold = hark.Errorf(hark.Conflict, "the alarm is published already")
+
 // appendTx is an open transaction that publishes.
 type appendTx interface {
+	// takeAlarms deletes alarms, and tells which were there.
+	takeAlarms(ctx context.Context, ids []hark.ID) (taken []hark.ID, err error)
 	// findKeys lists the events of a project with one of the keys, published since then, oldest first.
 	findKeys(ctx context.Context, project hark.ID, keys []string, since hark.Time) ([]*hark.Event, error)
 	// commit stores events, their deliveries and the new ends of logs, and ends the transaction.
@@ -108,6 +116,10 @@ func appendAll(ctx context.Context, tx appendTx, found *locked, requests []*Appe
 	if err != nil {
 		return fmt.Errorf("look up idempotency keys: %w", err)
 	}
+	told, err := takeAlarms(ctx, tx, requests)
+	if err != nil {
+		return fmt.Errorf("take alarms: %w", err)
+	}
 
 	var events []*hark.Event
 	var deliveries []newDelivery
@@ -115,6 +127,10 @@ func appendAll(ctx context.Context, tx appendTx, found *locked, requests []*Appe
 	now := hark.Now()
 	for _, r := range requests {
 		if r.Err = admit(r, logs, known, m); r.Err != nil {
+			continue
+		}
+		if !r.Alarm.IsZero() && !slices.Contains(told, r.Alarm) {
+			r.Err = ErrTold
 			continue
 		}
 		for i, e := range r.Events {
@@ -232,4 +248,18 @@ func knownKeys(ctx context.Context, tx appendTx, requests []*Append, since hark.
 		}
 	}
 	return known, nil
+}
+
+// takeAlarms takes the alarms that requests publish, and tells which were there.
+func takeAlarms(ctx context.Context, tx appendTx, requests []*Append) (taken []hark.ID, err error) {
+	var ids []hark.ID
+	for _, r := range requests {
+		if !r.Alarm.IsZero() {
+			ids = append(ids, r.Alarm)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return tx.takeAlarms(ctx, ids)
 }

@@ -140,6 +140,17 @@ func (t *postgresTx) findKeys(ctx context.Context, project hark.ID, keys []strin
 	})
 }
 
+func (t *postgresTx) takeAlarms(ctx context.Context, ids []hark.ID) ([]hark.ID, error) {
+	rows, err := t.Query(ctx, "DELETE FROM alarms WHERE id = ANY($1::uuid[]) RETURNING id", uuids(ids))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (id hark.ID, err error) {
+		err = row.Scan((*[16]byte)(&id))
+		return id, err
+	})
+}
+
 func eventArrays(events []*hark.Event) []any {
 	return []any{
 		each(events, func(e *hark.Event) [16]byte { return e.ID }),

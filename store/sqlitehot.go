@@ -218,6 +218,14 @@ func (t *sqliteTx) findKeys(ctx context.Context, project hark.ID, keys []string,
 	return scanEvents(rows, 0)
 }
 
+func (t *sqliteTx) takeAlarms(ctx context.Context, ids []hark.ID) ([]hark.ID, error) {
+	rows, err := t.QueryContext(ctx, "DELETE FROM alarms WHERE id IN ("+list(len(ids))+") RETURNING id", anys(ids)...)
+	if err != nil {
+		return nil, err
+	}
+	return scanIDs(rows)
+}
+
 func (t *sqliteTx) insertEvents(ctx context.Context, events []*hark.Event) error {
 	return t.insert(ctx, sqliteInsertEvents, eventFields, len(events), func(args []any, i int) []any {
 		e := events[i]
