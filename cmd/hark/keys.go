@@ -61,18 +61,24 @@ func (c *keysListCmd) Run(ctx context.Context, std stdio) error {
 	return w.Flush()
 }
 
-type keysRotateCmd struct{ config.Database }
+type keysRotateCmd struct {
+	config.Database
+	Step string `enum:"both,prepare,promote" default:"both" help:"With HARK_ENCRYPTION_KEYSET: prepare adds a key that only opens, promote makes the last key the one that seals; both does both."`
+}
 
 // Help shows an example.
 func (keysRotateCmd) Help() string {
 	return "Adds a key, which seals from now on; those that there were go on opening.\n\n" +
 		"With a key file, the file is changed and everything in the database is sealed anew; a server that runs on it goes on and takes the new key by itself.\n\n" +
-		"With HARK_ENCRYPTION_KEYSET, the new keyset is printed: give it to all nodes and restart them, and they seal everything anew in the background. A node that still has the old keyset can't open what others seal with the new key; such deliveries are tried again later.\n\n" +
-		"Example:\n  hark keys rotate --database-url=sqlite://hark.db"
+		"With HARK_ENCRYPTION_KEYSET, the new keyset is printed: give it to all nodes and restart them, and they seal everything anew in the background. A node that still has the old keyset can't open what others seal with the new key. Where nodes are restarted one after the other, give all of them the keyset of --step=prepare first, and then that of --step=promote.\n\n" +
+		"Examples:\n  hark keys rotate --database-url=sqlite://hark.db\n  HARK_ENCRYPTION_KEYSET=… hark keys rotate --step=prepare --database-url=postgres://…"
 }
 
 // Run adds a key.
 func (c *keysRotateCmd) Run(ctx context.Context, std stdio) error {
+	if c.Step != "both" && c.EncryptionKeyset == "" {
+		return usageError{errors.New("--step is for HARK_ENCRYPTION_KEYSET: a key file is changed at once, for every process that reads it")}
+	}
 	sealer, err := presentKeys(c.Database)
 	if err != nil {
 		return err
@@ -82,7 +88,15 @@ func (c *keysRotateCmd) Run(ctx context.Context, std stdio) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(std.out, keys.Rotate().Reveal())
+		switch c.Step {
+		case "prepare":
+			keys = keys.Prepare()
+		case "promote":
+			keys = keys.Promote()
+		default:
+			keys = keys.Rotate()
+		}
+		_, err = fmt.Fprintln(std.out, keys.Reveal())
 		return err
 	}
 	keys, err := seal.RotateFile(c.KeyFile())

@@ -149,7 +149,18 @@ func TestRotateOfASetting(t *testing.T) {
 	if keys := listed(t, env); len(keys) != 1 {
 		t.Errorf("listed %v", keys)
 	}
+	prepared := hark(t, env, "", "keys", "rotate", "--step=prepare")
+	if prepared.wants(t, 0, ""); !strings.HasPrefix(prepared.out, old+",") {
+		t.Error("the key that was prepared does not stand behind the old one")
+	}
+	_, added, _ := strings.Cut(strings.TrimSpace(prepared.out), ",")
+	env[0] = "HARK_ENCRYPTION_KEYSET=" + strings.TrimSpace(prepared.out)
+	promoted := hark(t, env, "", "keys", "rotate", "--step=promote")
+	if promoted.wants(t, 0, ""); !strings.HasSuffix(strings.TrimSpace(promoted.out), ":"+added+","+key) {
+		t.Error("the key that was prepared is not promoted before the old one")
+	}
 	env[0] = "HARK_ENCRYPTION_KEYSET="
 	hark(t, env, "", "keys", "list").wants(t, 1, "hark.keys")
 	hark(t, env, "", "keys", "rotate").wants(t, 1, "hark.keys")
+	hark(t, env, "", "keys", "rotate", "--step=prepare").wants(t, 2, "--step")
 }

@@ -98,10 +98,20 @@ func parseKey(text string) (k key, err error) {
 
 // Rotate gives a Keyset with a new first key, in front of those of k.
 //
-// Every node must have the new Keyset before the first of them seals with it:
-// one that has not cannot open what others seal.
-func (k Keyset) Rotate() Keyset {
-	return keysetOf(append([]key{newKey()}, k.all()...))
+// Every node must have the new key before the first of them seals with it: one
+// that has not cannot open what others seal. Prepare and then Promote see to that.
+func (k Keyset) Rotate() Keyset { return k.Prepare().Promote() }
+
+// Prepare gives a Keyset with a new last key, which opens and does not seal.
+func (k Keyset) Prepare() Keyset {
+	return keysetOf(append(slices.Clone(k.all()), newKey()))
+}
+
+// Promote gives a Keyset whose last key is the first one.
+func (k Keyset) Promote() Keyset {
+	keys := k.all()
+	last := len(keys) - 1
+	return keysetOf(append([]key{keys[last]}, keys[:last]...))
 }
 
 // IDs are the ids of the keys, the one that seals first. They are no secret.
