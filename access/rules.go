@@ -107,9 +107,11 @@ func (r *Rules) Allows(action hark.Action, e *hark.Event) bool {
 func (r *Rules) Can(action hark.Action) bool { return len(r.lines(action).allow) > 0 }
 
 // AllowsSome tells whether the action may be allowed on some event that the
-// registration asks for. It is exact where the environments and paths can be
-// listed, or one denial takes all away; where several globs together might, it
-// says yes: each event is asked for itself anyway.
+// registration asks for. A no is certain, and so is a yes where the environments
+// and paths in question can be listed. Elsewhere it says no if one denial takes
+// all away that has no globs but lists, `*` for a segment and `/**` at the end;
+// where several do so together, or one by other globs, it says yes: each event
+// is asked for itself, so such a stream stays silent.
 func (r *Rules) AllowsSome(action hark.Action, registration hark.Registration) bool {
 	want, err := asked(registration)
 	if err != nil {

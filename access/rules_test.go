@@ -191,6 +191,10 @@ func TestAllowsSome(t *testing.T) {
 		"beside the denied one":    {[]hark.Rule{all, noProd}, at("*", "dev", "/"), true},
 		"denied folder":            {[]hark.Rule{all, hidden}, at("*", "dev", "/app/x/*"), false},
 		"more than the denied one": {[]hark.Rule{all, hidden}, at("*", "dev", "/**"), true},
+		"a wider denial":           {[]hark.Rule{{Actions: hark.Actions(), SecretPath: &hark.StringCondition{Glob: new("/app/x*")}}, deny("dev", "/app/*")}, at("*", "dev", "/**"), false},
+		"listed by braces":         {[]hark.Rule{all, deny("dev", "/{a,b}"), deny("dev", "/c")}, at("*", "dev", "/{a,b,c}"), false},
+		"one of them is left":      {[]hark.Rule{all, deny("dev", "/{a,b}")}, at("*", "dev", "/{a,b,c}"), true},
+		"by globs together":        {[]hark.Rule{all, deny("dev", "/a*"), deny("dev", "/b*")}, at("*", "dev", "/{a,b}*"), true}, // nothing is left; see AllowsSome
 		"everything denied":        {[]hark.Rule{all, {Inverted: true, Actions: hark.Actions()}}, hark.Registration{Event: "*"}, false},
 		"broken":                   {[]hark.Rule{all}, hark.Registration{Event: "secret"}, false},
 	} {

@@ -22,7 +22,8 @@ func (g Glob) Overlaps(other Glob) bool {
 }
 
 // Covers tells whether g surely matches all that other matches. It knows the
-// literal globs, the same glob, and those that end in `/**`; else it says no.
+// literal globs, the same glob, those that have `*` for a whole segment, and
+// those that end in `/**`; else it says no.
 func (g Glob) Covers(other Glob) bool {
 	for i := range other.alternatives {
 		if !g.covers(&other.alternatives[i]) {
@@ -45,8 +46,8 @@ func (g Glob) covers(b *alternative) bool {
 }
 
 func (a *alternative) covers(b *alternative) bool {
-	n := 0 // segments that are the same
-	for n < len(a.segments) && n < len(b.segments) && same(&a.segments[n], &b.segments[n]) {
+	n := 0 // segments that are covered one by one
+	for n < len(a.segments) && n < len(b.segments) && a.segments[n].covers(&b.segments[n]) {
 		n++
 	}
 	if n == len(a.segments) && n == len(b.segments) {
@@ -63,8 +64,13 @@ func (a *alternative) covers(b *alternative) bool {
 	return true
 }
 
-func same(a, b *segment) bool {
-	return a.deep == b.deep && slices.Equal(a.runes, b.runes)
+// covers tells whether a surely matches what b does: the same, or `*` whatever
+// has a first character that is no dot.
+func (a *segment) covers(b *segment) bool {
+	if a.deep || b.deep {
+		return a.deep && b.deep
+	}
+	return slices.Equal(a.runes, b.runes) || len(a.runes) == 1 && a.runes[0] == many && !b.hidden() && len(b.runes) > 0
 }
 
 // overlap fills a table from the end: can a[i:] and b[j:] match the same text?
