@@ -29,8 +29,9 @@ func sealedColumns() [][2]string {
 const resealEvery = 5 * time.Second
 
 // KeepSealed seals everything with the first key, at the start and whenever the
-// key file changes, until ctx ends. What can't be opened it tells each time.
-func (s *Store) KeepSealed(ctx context.Context, log *slog.Logger) error {
+// key file changes, until ctx ends. What can't be opened it tells each time;
+// sealed is told how many values it has sealed anew, and with which key.
+func (s *Store) KeepSealed(ctx context.Context, log *slog.Logger, sealed func(ctx context.Context, key string, values int) error) error {
 	tick := time.NewTicker(resealEvery)
 	defer tick.Stop()
 	var done, failed string
@@ -46,6 +47,7 @@ func (s *Store) KeepSealed(ctx context.Context, log *slog.Logger) error {
 				done = key
 			}
 			if n > 0 {
+				err = errors.Join(err, sealed(ctx, key, n))
 				log.Info("sealed anew", "values", n, "key", key)
 			}
 		}

@@ -76,6 +76,7 @@ func (keysRotateCmd) Help() string {
 
 // Run adds a key.
 func (c *keysRotateCmd) Run(ctx context.Context, std stdio) error {
+	ctx = byCommand(ctx, "hark keys rotate")
 	if c.Step != "both" && c.EncryptionKeyset == "" {
 		return usageError{errors.New("--step is for HARK_ENCRYPTION_KEYSET: a key file is changed at once, for every process that reads it")}
 	}
@@ -83,21 +84,9 @@ func (c *keysRotateCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
+	before := sealer.IDs()
 	if c.EncryptionKeyset != "" {
-		keys, err := seal.ParseKeyset(c.EncryptionKeyset)
-		if err != nil {
-			return err
-		}
-		switch c.Step {
-		case "prepare":
-			keys = keys.Prepare()
-		case "promote":
-			keys = keys.Promote()
-		default:
-			keys = keys.Rotate()
-		}
-		_, err = fmt.Fprintln(std.out, keys.Reveal())
-		return err
+		return c.rotateSetting(ctx, std, before)
 	}
 	keys, err := seal.RotateFile(c.KeyFile())
 	if err != nil {
@@ -110,14 +99,53 @@ func (c *keysRotateCmd) Run(ctx context.Context, std stdio) error {
 	if st == nil || err != nil {
 		return err
 	}
-	n, err := st.Reseal(ctx, func(table string, id hark.ID, err error) {
-		fmt.Fprintf(std.err, "hark: %s %s can't be opened: %v\n", table, id, err)
-	})
+	n, err := c.reseal(ctx, std, st, before, keys.IDs())
 	if err := errors.Join(err, st.Close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.err, "key %s seals from now on; %d values are sealed anew\n", keys.IDs()[0], n)
 	return nil
+}
+
+// reseal seals everything with a new key, and puts both into the audit log.
+func (c *keysRotateCmd) reseal(ctx context.Context, std stdio, st *store.Store, before, after []string) (n int, err error) {
+	audit := keyAudit{st}
+	if err := audit.rotated(ctx, before, after); err != nil {
+		return 0, err
+	}
+	n, err = st.Reseal(ctx, func(table string, id hark.ID, err error) {
+		fmt.Fprintf(std.err, "hark: %s %s can't be opened: %v\n", table, id, err)
+	})
+	if n > 0 {
+		err = errors.Join(err, audit.sealed(ctx, after[0], n))
+	}
+	return n, err
+}
+
+// rotateSetting prints the keyset that the setting is to become. It needs no
+// database: nodes will tell the audit log when they seal with the key.
+func (c *keysRotateCmd) rotateSetting(ctx context.Context, std stdio, before []string) error {
+	keys, err := seal.ParseKeyset(c.EncryptionKeyset)
+	if err != nil {
+		return err
+	}
+	switch c.Step {
+	case "prepare":
+		keys = keys.Prepare()
+	case "promote":
+		keys = keys.Promote()
+	default:
+		keys = keys.Rotate()
+	}
+	st, err := openPresent(ctx, c.Database, nil)
+	if st != nil {
+		err = errors.Join(keyAudit{st}.rotated(ctx, before, keys.IDs()), st.Close())
+	}
+	if err != nil {
+		fmt.Fprintf(std.err, "hark: the audit log does not tell of it: %v\n", err)
+	}
+	_, err = fmt.Fprintln(std.out, keys.Reveal())
+	return err
 }
 
 // presentKeys gives the keys that there are, and makes none.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -69,6 +70,9 @@ func TestKeysOfAServer(t *testing.T) {
 	}
 	testkit.MustCall[any](t, n.Admin(), publishOne, nil)
 	arrives("after rotate")
+	key := rest(after, old)
+	wantsKeyAudit(t, n, "rotateKeys", key, "hark keys rotate", `{"before":{"keys":["`+old+`"]},"after":{"keys":["`+key+`","`+old+`"]}}`)
+	wantsKeyAudit(t, n, "sealAnew", key, "hark keys rotate", `{"values":3}`)
 
 	if code := n.Stop(); code != 0 {
 		t.Fatal(code)
@@ -108,6 +112,48 @@ func TestKeysOfAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	arrives("with the key back")
+}
+
+// wantsKeyAudit wants an entry of the audit log about a key, which no caller of a server made.
+func wantsKeyAudit(t *testing.T, n *testkit.Node, action, key, by, detail string) {
+	t.Helper()
+	type log struct {
+		AuditLog struct {
+			Nodes []struct {
+				Action, Target, UserAgent string
+				Actor                     *struct{ ID string }
+				Detail                    json.RawMessage
+			}
+		}
+	}
+	for _, e := range testkit.MustCall[log](t, n.Admin(), `{ auditLog { nodes { action target userAgent actor { id } detail } } }`, nil).AuditLog.Nodes {
+		if e.Action == action {
+			if e.Target != key || e.UserAgent != by || e.Actor != nil || string(e.Detail) != detail {
+				t.Errorf("%+v %s", e, e.Detail)
+			}
+			return
+		}
+	}
+	t.Errorf("the audit log has no %s", action)
+}
+
+// TestRotateOfAServersSetting: the command line and the node that takes the new
+// keyset both tell the audit log.
+func TestRotateOfAServersSetting(t *testing.T) {
+	t.Parallel()
+	n := testkit.Hark(t)
+	before := listed(t, n.Env())
+	keyset := strings.TrimSpace(hark(t, n.Env(), "", "keys", "rotate").out)
+	database := n.Env()[0]
+	n.Stop()
+	rotated := testkit.Hark(t, "--encryption-keyset="+keyset, "--database-url="+strings.TrimPrefix(database, "HARK_DATABASE_URL="))
+	var old string
+	for old = range before {
+	}
+	key := rest(listed(t, []string{database, "HARK_ENCRYPTION_KEYSET=" + keyset}), old)
+	wantsKeyAudit(t, rotated, "rotateKeys", key, "hark keys rotate", `{"before":{"keys":["`+old+`"]},"after":{"keys":["`+key+`","`+old+`"]}}`)
+	eventually(t, "everything is sealed anew", func() bool { return strings.Contains(rotated.Log(), "sealed anew") })
+	wantsKeyAudit(t, rotated, "sealAnew", key, "", `{"values":1}`)
 }
 
 // rest gives the key that is not not.

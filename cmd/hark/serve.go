@@ -175,7 +175,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	base.Go(func() error { return subs.Run(ground) })
 	base.Go(func() error { return events.NewAlarms(publisher, log).Run(ground) })
 	base.Go(func() error { return callbacks.Run(ground) })
-	base.Go(func() error { return st.KeepSealed(ground, log) })
+	base.Go(func() error { return st.KeepSealed(ground, log, keyAudit{st}.sealed) })
 
 	work, workCtx := errgroup.WithContext(ctx)
 	if c.Has("worker") {

@@ -37,7 +37,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	token, err := access.New(st, log, access.Config{}).CreateToken(ctx, c.Name, c.Role, c.TTL)
+	token, err := access.New(st, log, access.Config{}).CreateToken(byCommand(ctx, "hark token create"), c.Name, c.Role, c.TTL)
 	if err := errors.Join(err, st.Close()); err != nil {
 		return err
 	}
