@@ -9,7 +9,7 @@ import (
 
 // latency measures publish to subscriber of an idle server.
 func latency(ctx context.Context, b *bench) (r result, err error) {
-	err = onFan(ctx, few, func(a *audience, publish func(context.Context) error) error {
+	err = onFan(ctx, b, few, func(a *audience, publish func(context.Context) error) error {
 		took, err := a.pace(ctx, b.length/2, publish)
 		r.limits = []limit{{"raw fan-out, ms p99", milliseconds(took.quantile(.99))}}
 		return err
@@ -28,7 +28,7 @@ func latency(ctx context.Context, b *bench) (r result, err error) {
 
 // saturated measures how many messages a second reach many subscribers.
 func saturated(ctx context.Context, b *bench) (r result, err error) {
-	err = onFan(ctx, many, func(a *audience, publish func(context.Context) error) error {
+	err = onFan(ctx, b, many, func(a *audience, publish func(context.Context) error) error {
 		rate, err := a.saturate(ctx, b.length/2, publish)
 		r.limits = []limit{{"raw fan-out, messages/s", rate}}
 		return err

@@ -53,7 +53,7 @@ func callbacks(p protocol) func(context.Context, *bench) (result, error) {
 		}
 		r.limits = []limit{{p.limit, rate}, cycles}
 
-		c, err := startChild(ctx, "receivers")
+		c, err := startChild(ctx, "", "receivers")
 		if err != nil {
 			return r, err
 		}
@@ -83,7 +83,7 @@ func callbacks(p protocol) func(context.Context, *bench) (result, error) {
 
 // measure gives the limit.
 func (p protocol) measure(ctx context.Context, d time.Duration) (rate float64, err error) {
-	c, err := startChild(ctx, "receivers")
+	c, err := startChild(ctx, "", "receivers")
 	if err != nil {
 		return 0, err
 	}

@@ -11,10 +11,12 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+
+	"github.com/hark-events/hark/bench/stock"
 )
 
-// A child is a limit server: this program again, as a process of its own like
-// the hark whose place it takes.
+// A child is a limit server, or another to compare with: this program again, as
+// a process of its own like the hark whose place it takes.
 type child struct {
 	addr  string
 	pid   int
@@ -22,12 +24,13 @@ type child struct {
 	stdin io.Closer
 }
 
-func startChild(ctx context.Context, kind string) (*child, error) {
+// startChild starts one on a core, or on any.
+func startChild(ctx context.Context, core, kind string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, kind)
+	cmd := command(ctx, core, self, kind)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -64,6 +67,11 @@ func serveLimit(kind string) error {
 		return err
 	}
 	fmt.Println(ln.Addr())
+	if kind == "stock" {
+		go func() { _ = stock.Serve(ln) }() // for as long as the process lives
+		_, err = io.Copy(io.Discard, os.Stdin)
+		return err
+	}
 	serve := new(sink).serve
 	switch kind {
 	case "fan":

@@ -113,8 +113,8 @@ func (a *audience) saturate(ctx context.Context, d time.Duration, publish func(c
 }
 
 // onFan calls f with an audience of n at a fan.
-func onFan(ctx context.Context, n int, f func(*audience, func(context.Context) error) error) (err error) {
-	c, err := startChild(ctx, "fan")
+func onFan(ctx context.Context, b *bench, n int, f func(*audience, func(context.Context) error) error) (err error) {
+	c, err := startChild(ctx, b.core, "fan")
 	if err != nil {
 		return err
 	}

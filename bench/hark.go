@@ -39,7 +39,7 @@ func (b *bench) start(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // hark has its own
-	cmd := exec.CommandContext(ctx, b.binary, "serve", "--log-format=json", "--log-level="+b.level)
+	cmd := command(ctx, b.core, b.binary, "serve", "--log-format=json", "--log-level="+b.level)
 	cmd.Stderr = log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	database := b.database
@@ -61,6 +61,14 @@ func (b *bench) start(ctx context.Context) (*server, error) {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// command is a program kept to a core; empty: any.
+func command(ctx context.Context, core, name string, args ...string) *exec.Cmd {
+	if core == "" {
+		return exec.CommandContext(ctx, name, args...)
+	}
+	return exec.CommandContext(ctx, "taskset", append([]string{"-c", core, name}, args...)...)
 }
 
 var addrLine = regexp.MustCompile(`http://(127\.0\.0\.1:[0-9]+)`)

@@ -29,13 +29,15 @@ type bench struct {
 	dir      string        // for databases and logs, on the disk that is measured
 	binary   string        // hark
 	database string        // URL; empty: a new SQLite file for each hark
+	core     string        // that servers are kept to; empty: any
+	tools    string        // directory of fanout and limit; empty: none
 	profile  string        // directory for CPU profiles of hark; empty: none
 	runs     int
 	only     *regexp.Regexp
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 1 && (args[0] == "sink" || args[0] == "fan" || args[0] == "receivers") {
+	if len(args) == 1 && (args[0] == "sink" || args[0] == "fan" || args[0] == "receivers" || args[0] == "stock") {
 		return serveLimit(args[0])
 	}
 	b := &bench{}
@@ -45,6 +47,8 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&b.level, "log", "info", "hark's log level; its log goes to a file")
 	flags.StringVar(&b.binary, "hark", "", "a hark that is built already")
 	flags.StringVar(&b.profile, "profile", "", "write CPU profiles of hark into this directory; builds hark with a profiler")
+	flags.StringVar(&b.core, "core", "", "keep the servers to this core, by taskset; run this program under taskset with another")
+	flags.StringVar(&b.tools, "tools", "", "directory of the load generator fanout and the server limit, for what is named stream")
 	only := flags.String("only", "", "measure only what matches this regular expression")
 	temp := flags.String("dir", "", "where databases go: on the disk to be measured; default: the system's directory for temporary files")
 	if err := flags.Parse(args); err != nil {
@@ -98,13 +102,19 @@ func (b *bench) measureAll(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return errors.New("interrupted")
 			}
+			if errors.Is(err, errNoTools) {
+				fmt.Fprintf(os.Stderr, "%s: %v\n", m.name, err)
+				break
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", m.name, err)
 			}
 			fmt.Fprintf(os.Stderr, "%s: %s\n", m.name, r)
 			results = append(results, r)
 		}
-		report.add(m, results)
+		if len(results) > 0 {
+			report.add(m, results)
+		}
 	}
 	return report.flush()
 }

@@ -58,7 +58,7 @@ func stamped(body []byte) []byte {
 func publishing(batch int) func(context.Context, *bench) (result, error) {
 	return func(ctx context.Context, b *bench) (r result, err error) {
 		body := publishBody(batch)
-		bare, err := barePosts(ctx, connections, b.length/2, body)
+		bare, err := barePosts(ctx, b, connections, b.length/2, body)
 		if err != nil {
 			return r, err
 		}
@@ -99,8 +99,8 @@ func publishing(batch int) func(context.Context, *bench) (result, error) {
 }
 
 // barePosts is how many POSTs a second net/http brings to a sink.
-func barePosts(ctx context.Context, conns int, d time.Duration, body []byte) (rate float64, err error) {
-	c, err := startChild(ctx, "sink")
+func barePosts(ctx context.Context, b *bench, conns int, d time.Duration, body []byte) (rate float64, err error) {
+	c, err := startChild(ctx, b.core, "sink")
 	if err != nil {
 		return 0, err
 	}

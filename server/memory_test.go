@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -9,12 +10,23 @@ import (
 	"github.com/hark-events/hark"
 )
 
-// What a subscriber costs who does not read: less than 64 KiB beside the
-// socket's own buffers. It is no parallel test, as it measures the process.
+// What a subscriber costs who does not read, beside the socket's own buffers:
+// less than 64 KiB and the one message that is being written to it, where that
+// is longer. Each has an id of its own, so no two are written the same bytes. It
+// is no parallel test, as it measures the process.
 func TestMemoryOfWhoDoesNotRead(t *testing.T) {
+	for name, tt := range map[string]struct{ payload, events, most int }{
+		"small messages":           {1000, 12_000, 64 << 10},
+		"messages of 256 KiB each": {256 << 10, 48, 64<<10 + 256<<10},
+	} {
+		t.Run(name, func(t *testing.T) { memoryOfWhoDoesNotRead(t, tt.payload, tt.events, int64(tt.most)) })
+	}
+}
+
+func memoryOfWhoDoesNotRead(t *testing.T, size, events int, most int64) {
 	f := start(t)
 	const readers = 40
-	payload := `"` + strings.Repeat("x", 1000) + `"`
+	payload := `"` + strings.Repeat("x", size) + `"`
 	for range 9 {
 		f.log.append(payload)
 	}
@@ -25,7 +37,7 @@ func TestMemoryOfWhoDoesNotRead(t *testing.T) {
 		s.init()
 		sockets = append(sockets, s)
 	}
-	for range 12_000 { // more than the system buffers
+	for range events { // more than the system buffers
 		f.log.append(payload)
 	}
 	measure := func() int64 {
@@ -36,8 +48,8 @@ func TestMemoryOfWhoDoesNotRead(t *testing.T) {
 		return int64(m.HeapAlloc + m.StackInuse)
 	}
 	before := measure()
-	for _, s := range sockets {
-		s.say(sub("1", `subscription{projectEvents(filter:{},after:"`+begin+`"){sequence payload}}`))
+	for i, s := range sockets {
+		s.say(sub(fmt.Sprint(i), `subscription{projectEvents(filter:{},after:"`+begin+`"){sequence payload}}`))
 	}
 	f.members(t, readers)
 	const shared = 1 << 20 // the answers that the group keeps for all
@@ -50,7 +62,7 @@ func TestMemoryOfWhoDoesNotRead(t *testing.T) {
 			sent, since = stats.Sent, time.Now()
 		}
 		each = (measure() - before - shared) / readers
-		return time.Since(since) > 300*time.Millisecond && stats.Members == readers && each <= 64<<10
+		return time.Since(since) > 300*time.Millisecond && stats.Members == readers && each <= most
 	})
 	t.Logf("%d bytes for each", each)
 }

@@ -36,7 +36,8 @@ var ErrSlow = errors.New("the reader has taken nothing for 10 s")
 
 // A Conn is a connection whose writes never mix: what one call writes stays
 // together, and the rest of a TryWrite goes first. Many goroutines may
-// write, one may read.
+// write, one may read. Of what a reader has not taken it keeps the rest of one
+// write at most.
 type Conn struct {
 	net.Conn
 	raw   syscall.RawConn // nil: every write may wait
