@@ -51,7 +51,11 @@ func Explain(err error, during string, took time.Duration) string {
 			return known.words
 		}
 	}
-	return bare(err).Error()
+	words := bare(err).Error()
+	for _, prefix := range []string{"net/http: ", "HTTP/1.x transport connection broken: "} {
+		words = strings.TrimPrefix(words, prefix)
+	}
+	return words
 }
 
 func explainTLS(err error) string {

@@ -32,6 +32,7 @@ func TestExplain(t *testing.T) {
 		"TLS: certificate expired 2026-01-02":                get(&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{NotAfter: day}}}),
 		"TLS: certificate is for a, not b":                   get(x509.HostnameError{Host: "b", Certificate: &x509.Certificate{DNSNames: []string{"a"}}}),
 		"TLS: the endpoint speaks plain HTTP":                get(http.ErrSchemeMismatch),
+		`malformed HTTP response "hello"`:                    get(errors.New(`net/http: HTTP/1.x transport connection broken: malformed HTTP response "hello"`)),
 		"127.0.0.1 is a loopback address":                    dial(errors.New("127.0.0.1 is a loopback address")),
 		"TLS: certificate is signed by an unknown authority": get(x509.UnknownAuthorityError{}),
 	} {

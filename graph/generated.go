@@ -2719,7 +2719,7 @@ type EventSubscription {
   timeoutSeconds: Int!
   "Attempts that may start per second, 1 to 10,000 (at most one more in any one second, no saved-up burst). Null: no limit."
   maxPerSecond: Int
-  "Attempts that may be under way at once, 1 to 1,000."
+  "Attempts that may be under way at once, on each node: 1 to 1,000."
   maxInFlight: Int!
   "Deliver strictly one after the other, in sequence order; a delivery that is retried keeps the later ones waiting."
   ordered: Boolean!
@@ -2923,7 +2923,7 @@ input CreateEventSubscriptionInput {
   timeoutSeconds: Int
   "Attempts that may start per second, 1 to 10,000; default no limit."
   maxPerSecond: Int
-  "Attempts that may be under way at once, 1 to 1,000; default 16."
+  "Attempts that may be under way at once, on each node: 1 to 1,000; default 16."
   maxInFlight: Int
   "Deliver strictly one after the other, in sequence order; default false."
   ordered: Boolean
@@ -2931,7 +2931,7 @@ input CreateEventSubscriptionInput {
   holdWhilePaused: Boolean
   "How callbacks are signed; default HMAC_SHA256."
   signature: SignatureScheme! = HMAC_SHA256
-  "Default false: an active subscription with the same subscriber, endpoint and a definition in common is a CONFLICT."
+  "Default false: an active subscription with the same subscriber, endpoint and a definition in common is a CONFLICT. It is remembered for when the subscription becomes active again."
   allowOverlap: Boolean! = false
 }
 
@@ -2963,7 +2963,7 @@ input UpdateEventSubscriptionInput {
   timeoutSeconds: Int
   "Attempts that may start per second, 1 to 10,000; null lifts the limit."
   maxPerSecond: Int
-  "Attempts that may be under way at once, 1 to 1,000."
+  "Attempts that may be under way at once, on each node: 1 to 1,000."
   maxInFlight: Int
   "Deliver strictly one after the other, in sequence order."
   ordered: Boolean
@@ -2971,7 +2971,7 @@ input UpdateEventSubscriptionInput {
   holdWhilePaused: Boolean
   "How callbacks are signed from now on."
   signature: SignatureScheme
-  "Where subscriber, endpoint, definitions or active are changed: true permits another active subscription with the same subscriber, endpoint and a definition in common, otherwise that is a CONFLICT."
+  "True permits another active subscription with the same subscriber, endpoint and a definition in common, otherwise that is a CONFLICT: to be said with each change of subscriber, endpoint or definitions, and remembered for when the subscription becomes active again."
   allowOverlap: Boolean
 }
 
@@ -3627,7 +3627,7 @@ type Mutation {
     "EventSubscription.id; NOT_FOUND when there is none."
     id: UUID!
   ): EventSubscription!
-  "Resumes a paused or disabled subscription (MANAGE_SUBSCRIPTIONS). Resuming what is active changes nothing."
+  "Resumes a paused or disabled subscription (MANAGE_SUBSCRIPTIONS). Resuming what is active changes nothing. CONFLICT when an active subscription has the same subscriber, endpoint and a definition in common, and neither allows the overlap."
   resumeEventSubscription(
     "EventSubscription.id; NOT_FOUND when there is none."
     id: UUID!
