@@ -121,11 +121,18 @@ func explainDelivery(row *ent.EventSubscription, d *ent.Delivery) *Explanation {
 	case d.Status == hark.Pending && row.Active && row.OpenedAt != 0:
 		x.Outcome, x.Detail = CircuitOpen, fmt.Sprintf("The event matched; its delivery waits, since the subscription's circuit is open after %d failures in a row. It is probed next at %s.", row.Failures, row.ProbeAt)
 	default:
-		x.Outcome, x.Detail = Matched, fmt.Sprintf("The event matched; its delivery is %s after %d attempts", d.Status, d.AttemptCount)
+		x.Outcome, x.Detail = Matched, fmt.Sprintf("The event matched; its delivery is %s after %s", d.Status, attempts(d.AttemptCount))
 		if d.LastError != "" {
 			x.Detail += ", the last one: " + d.LastError
 		}
 		x.Detail += "."
 	}
 	return x
+}
+
+func attempts(n int) string {
+	if n == 1 {
+		return "1 attempt"
+	}
+	return fmt.Sprintf("%d attempts", n)
 }
