@@ -76,6 +76,37 @@ func TestSessionIsResumed(t *testing.T) {
 	}
 }
 
+// A client that keeps its cursors has had nothing of an operation that it names
+// none for, whatever hark has written: that was lost on its way.
+func TestWhatWasOnItsWayComesAgain(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	s := f.dial(t, "graphql-transport-ws")
+	s.say(initMessage)
+	session := s.acknowledged()
+	s.say(sub("a", live), sub("b", live))
+	f.members(t, 2)
+	one := f.log.append("1")
+	for range 2 {
+		s.hear() // what the client has not kept, as if it had not come
+	}
+	for range 2 { // and once more, before anything has come
+		_ = s.CloseNow()
+		f.members(t, 0)
+		s = f.dial(t, "graphql-transport-ws")
+		session = s.openWith(`"session":"` + session + `","cursors":{"a":"` + one.Cursor().String() + `"}`)
+	}
+	s.say(sub("b", live))
+	s.want(s.next("b", one))
+	s.say(sub("a", live))
+	f.members(t, 2)
+	two := f.log.append("2")
+	heard := map[string]bool{s.hear(): true, s.hear(): true}
+	if !heard[s.next("a", two)] || !heard[s.next("b", two)] {
+		t.Error(heard)
+	}
+}
+
 func TestSessionIsTheCallersOwn(t *testing.T) {
 	t.Parallel()
 	f := start(t)

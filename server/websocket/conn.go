@@ -41,6 +41,7 @@ type conn struct {
 	stopped  chan struct{}           // closed when its operations have stopped
 	all      sync.WaitGroup          // operations that begin or end
 	pace     pace                    // of what the client sends; of the read loop alone
+	begins   positions               // of its operations, once they have stopped
 	name     string                  // of the session, under the care of sessions; empty: it cannot be resumed
 	pinged   bool                    // and the answer is waited for; of the beat alone
 	answered atomic.Bool

@@ -78,14 +78,7 @@ func (c *conn) init(ctx context.Context, payload json.RawMessage) error {
 	if err := c.seat.Identity(viewer.IdentityID); err != nil {
 		return closingOf(err)
 	}
-	resume := given.cursors
-	if given.session != "" {
-		resume = c.sessions.take(ctx, given.session, viewer.IdentityID)
-		if resume == nil {
-			resume = positions{}
-		}
-		maps.Copy(resume, given.cursors)
-	}
+	resume := c.position(ctx, given, viewer)
 	session := authority.NewSession(c.access, viewer)
 	c.mu.Lock()
 	c.session, c.resume = session, resume
@@ -102,6 +95,23 @@ func (c *conn) init(ctx context.Context, payload json.RawMessage) error {
 		return c.reply(appendMessage("", "ka", nil))
 	}
 	return c.reply(appendMessage("", "connection_ack", []byte(`{"session":"`+c.sessions.begin(c)+`"}`)))
+}
+
+// position is where the client's operations are to go on: a client that keeps
+// cursors has had nothing of those that it does not name.
+func (c *conn) position(ctx context.Context, given opening, v *hark.Viewer) positions {
+	if given.session == "" {
+		return given.cursors
+	}
+	l := c.sessions.take(ctx, given.session, v.IdentityID)
+	if given.cursors == nil {
+		return l.At
+	}
+	if l.Begin == nil {
+		return given.cursors
+	}
+	maps.Copy(l.Begin, given.cursors)
+	return l.Begin
 }
 
 // An opening is what the payload of connection_init says.

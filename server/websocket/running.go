@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"encoding/json"
+	"maps"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -18,8 +19,9 @@ import (
 type running struct {
 	conn      *conn
 	id        string
-	next      string // what stands before a payload
-	after     string // where a subscription was lost
+	next      string      // what stands before a payload
+	after     string      // where a subscription was lost
+	begun     hark.Cursor // where it began here
 	cancel    context.CancelFunc
 	following *following.Following
 }
@@ -121,8 +123,12 @@ func (o *running) run(ctx context.Context, s *authority.Session, req operation.R
 	}
 }
 
-// Begin does nothing: the protocol has no place for where a stream begins.
-func (*running) Begin(hark.Cursor) {}
+// Begin notes where the stream begins: the protocol has no place to tell it.
+func (o *running) Begin(at hark.Cursor) {
+	if o.begun == (hark.Cursor{}) {
+		o.begun = at
+	}
+}
 
 // End frees the id, then tells the client, who may use it again at once.
 func (o *running) End(ctx context.Context, why error) {
@@ -169,7 +175,7 @@ func (c *conn) cancel(id string) {
 }
 
 // stopAll stops all operations of a connection that ends, and tells where they
-// were.
+// were and, in c.begins, where they had begun.
 func (c *conn) stopAll() positions {
 	c.mu.Lock()
 	all, at := c.operations, c.resume
@@ -178,9 +184,13 @@ func (c *conn) stopAll() positions {
 	if at == nil {
 		at = positions{}
 	}
+	c.begins = maps.Clone(at)
 	for id, op := range all {
 		if cursor := op.stop(); cursor != "" {
 			at[id] = cursor
+			if c.begins[id] = op.after; op.begun != (hark.Cursor{}) {
+				c.begins[id] = op.begun.String()
+			}
 		}
 	}
 	return at

@@ -25,10 +25,12 @@ type Notes interface {
 	TakeNote(ctx context.Context, name string) ([]byte, error)
 }
 
-// A lost is what is kept of a connection that ended.
+// A lost is what is kept of a connection that ended. What was on its way then the
+// client may have or not: At is right if it has all of it, Begin if it has nothing.
 type lost struct {
 	Identity hark.ID
-	At       positions
+	At       positions // behind what was written
+	Begin    positions // of the operations
 	Until    time.Time
 }
 
@@ -66,7 +68,7 @@ func (s *sessions) end(ctx context.Context, c *conn, at positions) {
 	s.mu.Lock()
 	name := c.name
 	s.mu.Unlock()
-	l := lost{c.identity(), at, time.Now().Add(resumable)}
+	l := lost{c.identity(), at, c.begins, time.Now().Add(resumable)}
 	there := name == "" || len(at) == 0 || s.put(ctx, name, l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,9 +88,9 @@ func (s *sessions) put(ctx context.Context, name string, l lost) bool {
 	return s.notes.PutNote(ctx, name, note, resumable) == nil
 }
 
-// take gives the positions of an identity's session, once. A connection that
-// the client has lost and hark has not is ended first.
-func (s *sessions) take(ctx context.Context, id string, identity hark.ID) positions {
+// take gives what is kept of an identity's session, once; zero: nothing is. A
+// connection that the client has lost and hark has not is ended first.
+func (s *sessions) take(ctx context.Context, id string, identity hark.ID) (l lost) {
 	s.mu.Lock()
 	c := s.live[id]
 	s.mu.Unlock()
@@ -97,14 +99,13 @@ func (s *sessions) take(ctx context.Context, id string, identity hark.ID) positi
 		select {
 		case <-c.stopped:
 		case <-ctx.Done():
-			return nil
+			return l
 		}
 	}
-	l := s.find(ctx, id)
-	if l.Identity != identity || time.Now().After(l.Until) {
-		return nil
+	if l = s.find(ctx, id); l.Identity != identity || time.Now().After(l.Until) {
+		return lost{}
 	}
-	return l.At
+	return l
 }
 
 // find takes what is kept of a session; zero: nothing is.
