@@ -140,19 +140,20 @@ func (s *Service) Event(ctx context.Context, d *ent.Delivery) (*hark.Event, erro
 	return e, nil
 }
 
-// Retry makes a delivery due now, whatever became of it, and begins its schedule
-// anew; CONFLICT while an attempt is under way, or the subscription's owner may
+// Retry makes a delivery due now, or as soon as its subscription is resumed,
+// whatever became of it, and begins its schedule anew; CONFLICT while an attempt is under way, or the subscription's owner may
 // not have the event.
 func (s *Service) Retry(ctx context.Context, id hark.ID) (*ent.Delivery, error) {
 	d, err := s.delivery(ctx, hark.ManageDeliveries, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkOwner(ctx, d); err != nil {
+	row, err := s.checkOwner(ctx, d)
+	if err != nil {
 		return nil, err
 	}
 	if d, err = s.put(ctx, retryAction, d, func(u *ent.DeliveryUpdate) {
-		u.SetStatus(hark.Pending).SetNextAttemptAt(hark.Now()).SetDiscardReason("").Modify(beginAnew)
+		u.SetStatus(waits(row)).SetNextAttemptAt(hark.Now()).SetDiscardReason("").Modify(beginAnew)
 	}, hark.InProgress); err == nil {
 		s.conf.Wake()
 	}
@@ -164,28 +165,28 @@ func beginAnew(u *sql.UpdateBuilder) {
 	u.Set(delivery.FieldScheduleStart, sql.Expr(delivery.FieldAttemptCount))
 }
 
-// checkOwner returns CONFLICT when a subscription's owner may not have the event
-// of a delivery.
-func (s *Service) checkOwner(ctx context.Context, d *ent.Delivery) error {
+// checkOwner gives the subscription of a delivery; CONFLICT when its owner may
+// not have the event.
+func (s *Service) checkOwner(ctx context.Context, d *ent.Delivery) (*ent.EventSubscription, error) {
 	row, err := s.rows.get(ctx, d.SubscriptionID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	e, err := s.events.get(ctx, d.EventID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if row == nil || e == nil {
-		return errNoDelivery
+		return nil, errNoDelivery
 	}
 	allows, err := s.owner(ctx, row)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !d.Test && !allows(e) {
-		return hark.Errorf(hark.Conflict, "the identity that created the subscription, %s, may not subscribe to the event: it would not be sent", row.OwnerID)
+		return nil, hark.Errorf(hark.Conflict, "the identity that created the subscription, %s, may not subscribe to the event: it would not be sent", row.OwnerID)
 	}
-	return nil
+	return row, nil
 }
 
 // Discard drops a delivery; CONFLICT when it succeeded or an attempt is under way.

@@ -104,7 +104,8 @@ func (s *Service) lastFailure(ctx context.Context, row *ent.EventSubscription) s
 
 func explainDelivery(row *ent.EventSubscription, d *ent.Delivery) *Explanation {
 	x := &Explanation{Delivery: d}
-	held := d.Status == hark.Held || d.Status == hark.Pending && !row.Active // of many, not all rows say so: see store.Hold
+	// Where many wait, not each row says rightly which of both it is: see store.Hold.
+	waits := d.Status == hark.Held || d.Status == hark.Pending
 	switch {
 	case d.Status == hark.Discarded && d.DiscardReason == "paused" && row.DisabledAt != 0 && d.CreatedAt >= row.DisabledAt:
 		x.Outcome, x.Detail = WasDisabled, "The event matched while the subscription was disabled ("+row.DisabledReason+"), and the subscription does not hold events then."
@@ -112,13 +113,13 @@ func explainDelivery(row *ent.EventSubscription, d *ent.Delivery) *Explanation {
 		x.Outcome, x.Detail = WasPaused, "The event matched while the subscription was paused, and the subscription does not hold events then."
 	case d.Status == hark.Discarded:
 		x.Outcome, x.Detail = WasDiscarded, "The event matched; its delivery was discarded: "+d.DiscardReason+"."
-	case d.Status == hark.Held && d.NextAttemptAt == store.Barred:
+	case waits && d.NextAttemptAt == store.Barred:
 		x.Outcome, x.Detail = OwnerNotPermitted, "The event matched; its delivery is held, since the identity that created the subscription, "+row.OwnerID.String()+", may not subscribe to the event."
-	case held && row.DisabledAt != 0:
+	case waits && row.DisabledAt != 0:
 		x.Outcome, x.Detail = WasDisabled, "The event matched; its delivery is held, since the subscription is disabled: "+row.DisabledReason+"."
-	case held:
+	case waits && !row.Active:
 		x.Outcome, x.Detail = WasPaused, "The event matched; its delivery is held, since the subscription is paused."
-	case d.Status == hark.Pending && row.Active && row.OpenedAt != 0:
+	case waits && row.OpenedAt != 0:
 		x.Outcome, x.Detail = CircuitOpen, fmt.Sprintf("The event matched; its delivery waits, since the subscription's circuit is open after %d failures in a row. It is probed next at %s.", row.Failures, row.ProbeAt)
 	default:
 		x.Outcome, x.Detail = Matched, fmt.Sprintf("The event matched; its delivery is %s after %s", d.Status, attempts(d.AttemptCount))

@@ -52,3 +52,24 @@ func TestRetryBeginsTheScheduleAnew(t *testing.T) {
 		}
 	})
 }
+
+func TestRetryWhilePausedIsHeld(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, testkit.Store(t))
+	row := n.subscribe(t)
+	n.publish(t, 1)
+	n.record(t, n.claim(t, row.ID)[0], hark.Failed, time.Second)
+	if _, err := n.Pause(as(t), row.ID); err != nil {
+		t.Fatal(err)
+	}
+	d, err := n.Retry(as(t), n.rows(t)[0].ID)
+	if err != nil || d.Status != hark.Held || len(n.claim(t, row.ID)) != 0 {
+		t.Fatal(d, err)
+	}
+	if _, err := n.Resume(as(t), row.ID, hark.Deliver); err != nil {
+		t.Fatal(err)
+	}
+	if len(n.claim(t, row.ID)) != 1 {
+		t.Error("it is not due once the subscription is resumed")
+	}
+}
