@@ -2,6 +2,7 @@ package projectevents
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -147,6 +148,11 @@ func (h *Handler) open(ctx context.Context, req Request) (r Reader, gap bool, er
 	if err != nil && req.After != "" && wire.Classify(err).Code == hark.CursorExpired {
 		req.After, gap = "", true
 		r, err = h.opener.OpenProjectEvents(ctx, req)
+	}
+	if e, ok := errors.AsType[*hark.Error](err); ok && e.Field == "after" {
+		located := *e
+		located.Field = "Last-Event-ID"
+		err = &located
 	}
 	return r, gap, err
 }

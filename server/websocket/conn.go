@@ -46,6 +46,8 @@ type conn struct {
 	pinged   bool                    // and the answer is waited for; of the beat alone
 	answered atomic.Bool
 	slow     sync.Once // counted
+	pings    pace      // of the library's reader
+	flooded  bool      // by pings; of the library's reader
 
 	mu         sync.Mutex
 	session    *authority.Session  // nil before connection_ack

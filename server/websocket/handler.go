@@ -65,6 +65,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws, err := websocket.Accept(upgrade, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{transportWS, legacyWS},
 		InsecureSkipVerify: true, // of the origin, checked above as for every other route
+		OnPingReceived:     c.answers,
 		OnPongReceived:     func(context.Context, []byte) { c.answered.Store(true) },
 	})
 	if err != nil { // answered
