@@ -57,7 +57,7 @@ func redisGoesAway(t *testing.T, r redisLike, n int) {
 				last = mustPublish(t, n.Admin(), 1)[0].Sequence
 			}
 		}
-		if took := time.Since(begin); took > 15*time.Second {
+		if took := time.Since(begin); took > time.Minute {
 			t.Errorf("%d publishes while Redis was %s took %v", 20*n, when, took)
 		}
 		for _, f := range followers {

@@ -33,11 +33,11 @@ func (s *Server) api(mux *http.ServeMux) {
 	c := s.conf
 	executor := operation.NewExecutor(c.Schema, c.Guard, c.Introspection, c.Log)
 	mux.Handle("/graphql", upgrade(
-		s.stream(websocket.New(executor, s.groups, c.Access, s.audience, c.Notes, s.allowed, c.Log)),
-		graphqlhttp.New(executor, s.groups, c.Access, s.audience)))
+		s.stream(websocket.New(executor, s.groups, c.Access, s.audience, c.Notes, s.allowed, &s.poller, c.Log)),
+		graphqlhttp.New(executor, s.groups, c.Access, s.audience, &s.poller)))
 	mux.Handle("/api/v1/events", method(http.MethodPost, cloudevents.New(c.Publisher, c.Projects, c.Access, c.Log)))
 	mux.Handle("/api/v1/events/subscribe/project-events",
-		method(http.MethodPost, s.stream(projectevents.New(c.ProjectEvents, s.groups, c.Access, s.audience, c.Log))))
+		method(http.MethodPost, s.stream(projectevents.New(c.ProjectEvents, s.groups, c.Access, s.audience, &s.poller, c.Log))))
 	mux.Handle("/api/v1/auth/universal-auth/login", method(http.MethodPost, http.HandlerFunc(s.login)))
 	mux.Handle("/api/v1/auth/token/renew", method(http.MethodPost, http.HandlerFunc(s.renew)))
 	mux.Handle("/api/v1/auth/token/revoke", method(http.MethodPost, http.HandlerFunc(s.revoke)))

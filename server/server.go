@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hark-events/hark/server/audience"
 	"github.com/hark-events/hark/server/limit"
+	"github.com/hark-events/hark/server/socket"
 	"github.com/hark-events/hark/stream"
 )
 
@@ -32,7 +34,7 @@ type Server struct {
 
 	audience *audience.Audience // streams, which outlive their requests
 	groups   *stream.Groups
-	drain    context.CancelFunc
+	poller   socket.Poller // of connections that are no longer net/http's
 }
 
 // New makes a Server. It starts nothing.
@@ -46,8 +48,7 @@ func New(c Config) *Server {
 	if c.Limiter == nil {
 		c.Limiter = limit.New(limit.Config{})
 	}
-	draining, drain := context.WithCancel(context.Background())
-	s := &Server{conf: c, audience: audience.New(draining, c.Limits), groups: c.Groups, drain: drain}
+	s := &Server{conf: c, audience: audience.New(c.Limits), groups: c.Groups}
 	s.handler = s.middleware(s.routes())
 	return s
 }
@@ -59,7 +60,7 @@ func (s *Server) Audience() (open int, met map[audience.Limit]uint64) { return s
 
 // Drain tells every stream to end so that its client comes back elsewhere, and
 // /readyz to say no. It returns at once.
-func (s *Server) Drain() { s.drain() }
+func (s *Server) Drain() { s.audience.Drain() }
 
 func (s *Server) draining() bool { return s.audience.Draining() }
 
@@ -81,6 +82,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.conf.Log.Handler(), slog.LevelDebug), // broken handshakes and the like
+	}
+	if _, ok := ln.(syscall.Conn); ok { // else its connections are none of the system's
+		go func() {
+			if err := s.poller.Run(base); err != nil {
+				s.conf.Log.LogAttrs(base, slog.LevelWarn, "each connection waits by itself", slog.Any("err", err))
+			}
+		}()
 	}
 	ended := make(chan error, 1)
 	go func() {

@@ -32,9 +32,6 @@ import (
 
 type serveCmd struct{ config.Server }
 
-// heapFloor is in bytes; so much garbage may wait for the collector at most.
-const heapFloor = 64 << 20
-
 // Help shows an example.
 func (serveCmd) Help() string {
 	return "On one machine it needs nothing else: a SQLite file, a key file beside it, and an admin token that is printed once.\n\nExamples:\n  hark serve\n  HARK_ENCRYPTION_KEYSET=$(cat keyset) hark serve --database-url=postgres://hark@127.0.0.1/hark --redis-url=redis://127.0.0.1:6379 --migrate"
@@ -49,12 +46,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--delivery-allow (HARK_DELIVERY_ALLOW): %w", err)}
 	}
-	// The live heap is a few megabytes, so a busy node would collect garbage
-	// twenty times a second: a fifth of its processor time, measured. These
-	// bytes are never touched and cost address space alone; they put a
-	// collection off until as many have been allocated.
-	floor := make([]byte, heapFloor)
-	defer runtime.KeepAlive(floor)
+	defer runtime.KeepAlive(floor())
 
 	log := newLog(std.err, c.Log)
 	st, err := ready(ctx, c.Database, c.Migrate, log)
@@ -175,6 +167,7 @@ func (c *serveCmd) serve(ctx context.Context, std stdio, st *store.Store, policy
 	base.Go(func() error { return subs.Run(ground) })
 	base.Go(func() error { return events.NewAlarms(publisher, log).Run(ground) })
 	base.Go(func() error { return callbacks.Run(ground) })
+	base.Go(func() error { return tidy(ground) })
 	base.Go(func() error { return st.KeepSealed(ground, log, keyAudit{st}.sealed) })
 
 	work, workCtx := errgroup.WithContext(ctx)

@@ -1,7 +1,6 @@
 package audience
 
 import (
-	"context"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -19,13 +18,13 @@ const (
 // An Audience is all open streams of a node.
 type Audience struct {
 	limits Limits
-	drain  context.Context // ends when the node stops
 	open   sync.WaitGroup
 
-	mu    sync.Mutex
-	all   int
-	named map[name]int
-	met   [limits]uint64
+	mu       sync.Mutex
+	draining bool
+	seats    map[*Seat]struct{}
+	named    map[name]int
+	met      [limits]uint64
 }
 
 // A name is what streams are counted by.
@@ -34,13 +33,30 @@ type name struct {
 	id hark.ID
 }
 
-// New makes an Audience, which goes home when drain ends.
-func New(drain context.Context, l Limits) *Audience {
-	return &Audience{limits: l.withDefaults(), drain: drain, named: map[name]int{}}
+// New makes an Audience.
+func New(l Limits) *Audience {
+	return &Audience{limits: l.withDefaults(), seats: map[*Seat]struct{}{}, named: map[name]int{}}
+}
+
+// Drain sends all home, because the node stops. It returns at once.
+func (a *Audience) Drain() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.draining {
+		return
+	}
+	a.draining = true
+	for s := range a.seats {
+		s.sendHome()
+	}
 }
 
 // Draining tells whether the node stops.
-func (a *Audience) Draining() bool { return a.drain.Err() != nil }
+func (a *Audience) Draining() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.draining
+}
 
 // Wait waits until all streams have ended.
 func (a *Audience) Wait() { a.open.Wait() }
@@ -56,7 +72,7 @@ func (a *Audience) Stats() (open int, met map[Limit]uint64) {
 	for l, n := range a.met {
 		met[Limit(l)] = n
 	}
-	return a.all, met
+	return len(a.seats), met
 }
 
 // Meet counts that a limit was met, and gives the refusal: RATE_LIMITED.
@@ -78,18 +94,20 @@ func (a *Audience) meet(l Limit, format string, args ...any) error {
 func (a *Audience) Enter() (*Seat, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.all >= a.limits.Streams {
+	if len(a.seats) >= a.limits.Streams {
 		return nil, a.meet(Streams, "this node has %d streams open: try again later", a.limits.Streams)
 	}
-	a.all++
+	s := &Seat{audience: a}
+	a.seats[s] = struct{}{}
 	a.open.Add(1)
-	return &Seat{audience: a}, nil
+	return s, nil
 }
 
 // A Seat is one stream's place.
 type Seat struct {
 	audience *Audience
 	names    []name
+	home     func() // nil: it ends by itself
 	left     bool
 }
 
@@ -124,7 +142,7 @@ func (s *Seat) Leave() {
 		return
 	}
 	s.left = true
-	a.all--
+	delete(a.seats, s)
 	a.open.Done()
 	for _, n := range s.names {
 		if a.named[n]--; a.named[n] == 0 {
@@ -134,11 +152,21 @@ func (s *Seat) Leave() {
 }
 
 // OnDrain calls home when it is this stream's turn to end because the node
-// stops. stop takes that back.
-func (s *Seat) OnDrain(home func()) (stop func() bool) {
-	return context.AfterFunc(s.audience.drain, func() {
-		open, _ := s.audience.Stats()
-		within := min(spread, time.Duration(open)*pace)
-		time.AfterFunc(rand.N(within+1), home)
-	})
+// stops, unless it has left by then.
+func (s *Seat) OnDrain(home func()) {
+	a := s.audience
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s.home = home; a.draining {
+		s.sendHome()
+	}
+}
+
+// sendHome is called with the mutex held.
+func (s *Seat) sendHome() {
+	if s.home == nil || s.left {
+		return
+	}
+	within := min(spread, time.Duration(len(s.audience.seats))*pace)
+	time.AfterFunc(rand.N(within+1), s.home)
 }

@@ -25,6 +25,7 @@ func (nobody) Authenticate(_ context.Context, token string) (*hark.Viewer, error
 }
 func (nobody) Reauthorize(context.Context, *hark.Viewer) (*hark.Viewer, error) { return nil, nil }
 func (nobody) Watch(*hark.Viewer, func()) func()                               { return func() {} }
+func (nobody) Admit(context.Context, *hark.Viewer) error                       { return nil }
 
 // taker takes events in and remembers them; or refuses them with err.
 type taker struct {

@@ -53,7 +53,8 @@ type Following struct {
 	member *stream.Member
 	joined int         // how often
 	at     hark.Cursor // where the last member was
-	watch  func() bool // stops to wait for another viewer
+	watch  func()      // stops to wait for another viewer
+	cancel func()      // interrupts Run or Once; nil: neither runs
 	over   bool
 }
 
@@ -65,6 +66,8 @@ func New(s *authority.Session, groups *stream.Groups, out Out) *Following {
 
 // Once brings one answer, of a query or mutation, and ends.
 func (f *Following) Once(ctx context.Context, answer func(context.Context) ([]byte, error)) {
+	ctx, ran := f.runs(ctx)
+	defer ran()
 	v, _, err := f.session.Current()
 	if err != nil {
 		return
@@ -81,27 +84,51 @@ func (f *Following) Once(ctx context.Context, answer func(context.Context) ([]by
 	}
 }
 
+// runs gives a context that ends with what runs until the function is called.
+func (f *Following) runs(ctx context.Context) (context.Context, func()) {
+	// No child of ctx, which would keep the list that it is put on for as long as
+	// the connection lasts: whoever ends ctx stops the subscription.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cancel = cancel; f.over {
+		cancel()
+	}
+	return ctx, cancel
+}
+
+// interrupt ends what runs.
+func (f *Following) interrupt() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cancel != nil {
+		f.cancel()
+	}
+}
+
 // Run brings the answers of a subscription behind the cursor after, or live
 // without one. It returns when the subscription is over, or needs no goroutine
 // any more; ctx is of all that is done for it, until Stop or End.
 func (f *Following) Run(ctx context.Context, source Source, after string) {
-	for again := true; again && ctx.Err() == nil; {
-		v, changed, err := f.session.Current()
+	now, ran := f.runs(ctx)
+	defer ran()
+	for again := true; again && now.Err() == nil; {
+		v, turn, err := f.session.Current()
 		if err != nil {
 			return
 		}
-		shared, own, err := source.Open(hark.WithViewer(ctx, v), after)
+		shared, own, err := source.Open(hark.WithViewer(now, v), after)
 		switch {
 		case err != nil:
-			if ctx.Err() == nil {
-				f.End(ctx, err)
+			if now.Err() == nil {
+				f.End(now, err)
 			}
 			return
 		case shared != nil:
-			f.join(ctx, source, shared, changed)
+			f.join(ctx, source, shared, turn)
 			return
 		case f.begin(hark.Cursor{}):
-			again = f.pull(ctx, own, changed)
+			again = f.pull(now, own, turn)
 		default:
 			again = false
 		}
@@ -114,6 +141,7 @@ func (f *Following) Run(ctx context.Context, source Source, after string) {
 // that is not in a log.
 func (f *Following) Stop() (at hark.Cursor) {
 	f.stop()
+	f.interrupt()
 	return f.place()
 }
 
@@ -121,6 +149,7 @@ func (f *Following) Stop() (at hark.Cursor) {
 func (f *Following) End(ctx context.Context, why error) {
 	if f.stop() {
 		f.out.End(ctx, why)
+		f.interrupt()
 	}
 }
 
@@ -157,18 +186,19 @@ func (f *Following) take() *stream.Member {
 }
 
 // join has the answers brought by the group of all who get the same.
-func (f *Following) join(ctx context.Context, source Source, x stream.Execution, changed context.Context) {
+func (f *Following) join(ctx context.Context, source Source, x stream.Execution, viewer int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.over || ctx.Err() != nil { // which may have cut the beginning short
 		x.Close()
 		return
 	}
+	f.cancel = nil // what is left of this run waits for nothing
 	f.out.Begin(x.Cursor())
 	f.joined++
 	turn := f.joined
 	f.member = f.groups.Join(x, sink{f.out, func(at hark.Cursor, why error) { go f.ended(ctx, source, turn, at, why) }})
-	f.watch = context.AfterFunc(changed, func() { f.move(ctx, source) })
+	f.watch = f.session.OnChange(viewer, func() { f.move(ctx, source) })
 }
 
 // begin tells of a beginning, unless the subscription is over.
@@ -198,11 +228,12 @@ func (f *Following) place() hark.Cursor {
 	return f.at
 }
 
-// pull brings the answers of x until it is over (false) or changed ends (true).
-func (f *Following) pull(ctx context.Context, x Puller, changed context.Context) bool {
+// pull brings the answers of x until it is over (false) or the viewer is no
+// longer that of a turn (true).
+func (f *Following) pull(ctx context.Context, x Puller, viewer int) bool {
 	wait, interrupt := context.WithCancel(ctx)
 	defer interrupt()
-	defer context.AfterFunc(changed, interrupt)()
+	defer f.session.OnChange(viewer, interrupt)()
 	for {
 		payload, err := x.Pull(wait)
 		switch {

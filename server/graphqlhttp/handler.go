@@ -25,12 +25,13 @@ type Handler struct {
 	groups       *stream.Groups
 	access       authority.Access
 	audience     *audience.Audience
+	poller       *socket.Poller
 	reservations reservations
 }
 
 // New makes a Handler, whose streams end when the audience goes home.
-func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience) *Handler {
-	return &Handler{executor: e, groups: g, access: a, audience: au, reservations: newReservations()}
+func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience, p *socket.Poller) *Handler {
+	return &Handler{executor: e, groups: g, access: a, audience: au, poller: p, reservations: newReservations()}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +57,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"hark answers as application/graphql-response+json, application/json, text/event-stream or multipart/mixed;subscriptionSpec=1.0: accept one of them"))
 		return
 	}
-	req.After = r.Header.Get("Last-Event-ID")
 	op, err := h.executor.Prepare(r.Context(), req)
 	if err != nil {
 		h.refuse(w, r, accept, err)
@@ -88,7 +88,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, accept accepted,
 
 // answer answers with a stream of one result.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, f form, a operation.Answer) {
-	s := socket.Open(w, r, f.media())
+	s := socket.Open(w, r, h.poller, f.media())
 	defer s.Close()
 	_ = s.Write(append(f.begin(hark.Cursor{}), f.end(&a)...)) // nobody is left to tell
 }

@@ -42,16 +42,16 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, accept accepted
 		h.refuse(w, r, accepted{json: typeResponse}, err)
 		return
 	}
-	l := &live{Handler: h, form: accept.form, Response: socket.Open(w, r, accept.form.media())}
+	l := &live{Handler: h, form: accept.form, Response: socket.Open(w, r, h.poller, accept.form.media())}
 	ctx, cancel := lasting(r)
 	l.cancel = cancel
 	session := authority.NewSession(h.access, v)
 	l.following = following.New(session, h.groups, l)
 	session.Keep(ctx, func(why error) { l.following.End(ctx, why) })
-	stay := seat.OnDrain(func() { l.following.End(ctx, stream.ErrDraining) })
-	go l.following.Run(ctx, op, op.After)
+	seat.OnDrain(func() { l.following.End(ctx, stream.ErrDraining) })
+	go l.following.Run(ctx, op.Source(), r.Header.Get("Last-Event-ID"))
 	l.Serve(func() {
-		stay()
+		session.Close()
 		cancel()
 		l.following.Stop()
 		seat.Leave()

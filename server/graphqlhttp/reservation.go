@@ -67,9 +67,9 @@ func (h *Handler) reserve(ctx context.Context, cancel context.CancelFunc, v *har
 	h.reservations.mu.Lock()
 	h.reservations.list[r.token] = r
 	h.reservations.mu.Unlock()
-	stay := seat.OnDrain(func() { r.end(ctx, stream.ErrDraining) })
+	seat.OnDrain(func() { r.end(ctx, stream.ErrDraining) })
 	context.AfterFunc(ctx, func() {
-		stay()
+		r.session.Close()
 		h.reservations.mu.Lock()
 		delete(h.reservations.list, r.token)
 		h.reservations.mu.Unlock()

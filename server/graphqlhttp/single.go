@@ -76,7 +76,7 @@ func (h *Handler) openSingle(w http.ResponseWriter, r *http.Request, accept acce
 		h.reject(w, r, accept, &rejection{http.StatusConflict, hark.Errorf(hark.Conflict, "the reservation has its stream: make another one with PUT")})
 		return
 	}
-	s := socket.Open(w, r, sse.Media)
+	s := socket.Open(w, r, h.poller, sse.Media)
 	_ = s.Write([]byte(retry + "\n")) // a failure shows at the next write
 	if !res.open(s) {
 		s.Close() // another one was faster
@@ -127,7 +127,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request, accept accepted,
 	}
 	w.WriteHeader(http.StatusAccepted)
 	if op.Kind() == ast.Subscription {
-		go o.following.Run(ctx, op, r.Header.Get("Last-Event-ID"))
+		go o.following.Run(ctx, op.Source(), r.Header.Get("Last-Event-ID"))
 	} else {
 		go o.following.Once(ctx, op.Answer)
 	}

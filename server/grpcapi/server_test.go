@@ -40,6 +40,7 @@ func (access) Authenticate(_ context.Context, token string) (*hark.Viewer, error
 }
 func (access) Reauthorize(context.Context, *hark.Viewer) (*hark.Viewer, error) { return nil, nil }
 func (access) Watch(*hark.Viewer, func()) func()                               { return func() {} }
+func (access) Admit(context.Context, *hark.Viewer) error                       { return nil }
 
 // taker remembers what it takes in; its answer is answer's.
 type taker struct {

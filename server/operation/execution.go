@@ -28,15 +28,36 @@ type puller struct {
 	cancel context.CancelFunc
 }
 
+// A source opens a subscription any number of times. Between, only the request is kept.
+type source struct {
+	executor *Executor
+	request  Request
+	prepared *Operation // for the first time
+}
+
 var (
-	_ following.Source = (*Operation)(nil)
+	_ following.Source = (*source)(nil)
 	_ stream.Execution = (*execution)(nil)
 	_ following.Puller = (*puller)(nil)
 )
 
-// Open implements following.Source. What refuses a subscription is the first
-// answer to it.
-func (o *Operation) Open(ctx context.Context, after string) (stream.Execution, following.Puller, error) {
+// Source opens the subscription for a following, one at a time.
+func (o *Operation) Source() following.Source { return &source{o.executor, o.request, o} }
+
+// Open implements following.Source.
+func (s *source) Open(ctx context.Context, after string) (stream.Execution, following.Puller, error) {
+	o, err := s.prepared, error(nil)
+	if s.prepared = nil; o == nil {
+		o, err = s.executor.Prepare(ctx, s.request)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return o.open(ctx, after)
+}
+
+// open begins an execution. What refuses a subscription is the first answer to it.
+func (o *Operation) open(ctx context.Context, after string) (stream.Execution, following.Puller, error) {
 	v, err := hark.ViewerFrom(ctx)
 	if err != nil {
 		return nil, nil, err

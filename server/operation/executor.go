@@ -74,7 +74,6 @@ type Request struct {
 	OperationName string
 	Variables     json.RawMessage // an object, null or empty
 	Extensions    json.RawMessage // the same
-	After         string          // a cursor that stands in for the subscription's own; empty: none
 }
 
 // Prepare makes an operation of a request, for the caller in ctx. Nothing is
@@ -113,8 +112,10 @@ func (e *Executor) Prepare(ctx context.Context, req Request) (_ *Operation, err 
 		return nil, err
 	}
 	opCtx.DisableIntrospection = false // decided above
+	// A stream keeps its request: in the words of the cached document, which are the same for all.
+	req.Query, req.Extensions = op.Position.Src.Input, nil
 	wire.Note(ctx, slog.String("operation", strings.TrimSpace(string(op.Operation)+" "+op.Name)))
-	return &Operation{executor: e, context: opCtx, After: req.After}, nil
+	return &Operation{e, req, opCtx}, nil
 }
 
 func (e *Executor) checkIntrospection(ctx context.Context, fields []string, anonymous error) error {

@@ -12,9 +12,8 @@ import (
 // An Operation is ready to execute: once, a subscription any number of times.
 type Operation struct {
 	executor *Executor
+	request  Request
 	context  *graphql.OperationContext
-
-	After string // a cursor that a subscription is to go on behind; empty: its own argument holds
 }
 
 // Kind is what the operation is: query, mutation or subscription.

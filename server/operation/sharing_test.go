@@ -73,6 +73,8 @@ func (h *house) Subscribable(ctx context.Context, project hark.ID, register []ha
 
 func (h *house) Authenticate(context.Context, string) (*hark.Viewer, error) { panic("nobody asks") }
 
+func (h *house) Admit(context.Context, *hark.Viewer) error { return nil }
+
 func (h *house) Reauthorize(_ context.Context, v *hark.Viewer) (*hark.Viewer, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -213,14 +215,15 @@ func TestSharedIsWhatPrivateIs(t *testing.T) {
 			type pair struct{ shared, private *page }
 			var pairs []pair
 			var all []*following.Following
+			var sessions []*authority.Session
 			h.publish(20)
 			roles := [][]hark.Grant{h.role(), h.role(), h.everything(), nil}
 			for range 150 {
 				v := &hark.Viewer{IdentityID: hark.NewID(), Grants: pick(roles[:3])}
 				h.now[v.IdentityID] = v
-				req := pick(requests)
+				req, after := pick(requests), ""
 				if rand.IntN(3) == 0 {
-					req.After = hark.Cursor{Project: h.project, Sequence: rand.Int64N(20)}.String()
+					after = hark.Cursor{Project: h.project, Sequence: rand.Int64N(20)}.String()
 				}
 				p := pair{&page{slow: rand.IntN(3) == 0}, &page{}}
 				for out, groups := range map[*page]*stream.Groups{p.shared: shared, p.private: stream.NewGroups()} {
@@ -230,10 +233,11 @@ func TestSharedIsWhatPrivateIs(t *testing.T) {
 					}
 					s := authority.NewSession(h, v)
 					s.Keep(ctx, func(error) {})
+					sessions = append(sessions, s)
 					out.last = h.executor.Last
 					f := following.New(s, groups, out)
 					all = append(all, f)
-					go f.Run(ctx, op, op.After)
+					go f.Run(ctx, op.Source(), after)
 				}
 				pairs = append(pairs, p)
 			}
@@ -268,6 +272,9 @@ func TestSharedIsWhatPrivateIs(t *testing.T) {
 			}
 			for _, f := range all {
 				f.Stop()
+			}
+			for _, s := range sessions {
+				s.Close()
 			}
 			stop()
 			if err := <-ended; err != nil {

@@ -54,11 +54,12 @@ type Handler struct {
 	log      *slog.Logger
 	groups   *stream.Groups
 	audience *audience.Audience
+	poller   *socket.Poller
 }
 
 // New makes a Handler, whose streams end when the audience goes home.
-func New(o Opener, g *stream.Groups, a authority.Access, au *audience.Audience, log *slog.Logger) *Handler {
-	return &Handler{opener: o, groups: g, access: a, audience: au, log: log}
+func New(o Opener, g *stream.Groups, a authority.Access, au *audience.Audience, p *socket.Poller, log *slog.Logger) *Handler {
+	return &Handler{opener: o, groups: g, access: a, audience: au, poller: p, log: log}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -93,16 +94,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wire.WriteError(w, r, h.log, err)
 		return
 	}
-	s := &events{Handler: h, request: req, first: reader, gap: gap, Response: socket.Open(w, r, sse.Media)}
+	s := &events{Handler: h, request: req, first: reader, gap: gap, Response: socket.Open(w, r, h.poller, sse.Media)}
 	ctx, cancel := context.WithCancel(wire.Outlive(r.Context()))
 	s.cancel = cancel
 	session := authority.NewSession(h.access, viewer)
 	s.following = following.New(session, h.groups, s)
 	session.Keep(ctx, func(why error) { s.following.End(ctx, why) })
-	stay := seat.OnDrain(func() { s.following.End(ctx, stream.ErrDraining) })
+	seat.OnDrain(func() { s.following.End(ctx, stream.ErrDraining) })
 	s.following.Run(ctx, s, "") // the first beginning waits for nothing
 	s.Serve(func() {
-		stay()
+		session.Close()
 		cancel()
 		s.following.Stop()
 		if s.first != nil { // the session had ended before

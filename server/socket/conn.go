@@ -40,8 +40,17 @@ var ErrSlow = errors.New("the reader has taken nothing for 10 s")
 // write at most.
 type Conn struct {
 	net.Conn
-	raw   syscall.RawConn // nil: every write may wait
-	early []byte          // arrived with the request, and is read first
+	raw    syscall.RawConn // nil: every read and write may wait
+	poller *Poller
+
+	reading sync.Mutex // never held while waiting
+	early   []byte     // has arrived, and is read first
+	waits   bool       // somebody waits in Read from now on
+
+	// Of the poller, and guarded by its mutex.
+	ready          func()
+	fd             int32
+	polled, closed bool
 
 	mu   sync.Mutex // held for a whole write
 	rest []byte     // of a TryWrite, or of the write that was given up
@@ -55,13 +64,13 @@ type Conn struct {
 }
 
 // Take takes the connection of a request over from net/http, which forgets it
-// when the handler returns. It fails for HTTP/2.
-func Take(w http.ResponseWriter) (*Conn, error) {
+// when the handler returns; p waits for what the client sends. It fails for HTTP/2.
+func Take(w http.ResponseWriter, p *Poller) (*Conn, error) {
 	nc, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, fmt.Errorf("take over the connection: %w", err)
 	}
-	c := &Conn{Conn: nc}
+	c := &Conn{Conn: nc, poller: p}
 	if n := brw.Reader.Buffered(); n > 0 {
 		early, _ := brw.Reader.Peek(n) // they are there
 		c.early = append([]byte(nil), early...)
@@ -77,26 +86,84 @@ func Take(w http.ResponseWriter) (*Conn, error) {
 	return c, nil
 }
 
+// Quiet has ready called once, in a goroutine of its own: when the client has sent
+// something or is gone, or c is closed. Where that cannot be told, or Read need
+// not wait, it is called at once.
+func (c *Conn) Quiet(ready func()) {
+	c.reading.Lock()
+	wait := len(c.early) == 0 && !c.waits && c.raw != nil
+	c.reading.Unlock()
+	if !wait || !c.poller.add(c, ready) {
+		go ready()
+	}
+}
+
 // Read reads what the client sent.
 func (c *Conn) Read(p []byte) (int, error) {
+	c.reading.Lock()
 	if len(c.early) > 0 {
+		defer c.reading.Unlock()
 		n := copy(p, c.early)
 		if c.early = c.early[n:]; len(c.early) == 0 {
 			c.early = nil
 		}
 		return n, nil
 	}
+	c.reading.Unlock()
 	return c.Conn.Read(p)
 }
 
-// drain reads and drops what the client sends, until it is gone or c is closed.
-func (c *Conn) drain() {
-	var b [64]byte
-	for {
+// glance is how many bytes Skip looks at.
+const glance = 128
+
+// Skip looks at what has arrived, without waiting, and drops what rest says is
+// of no interest. It tells whether there is anything to Read: something else, or
+// an end; also when that cannot be told.
+func (c *Conn) Skip(rest func([]byte) []byte) bool {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.raw == nil || c.waits || len(c.early) > 0 {
+		return true
+	}
+	var b [glance]byte
+	n, err := 0, error(nil)
+	closed := c.raw.Read(func(fd uintptr) bool {
+		n, err = tryRead(fd, b[:])
+		return true
+	})
+	if closed != nil || err != nil {
+		return true // Read tells
+	}
+	if left := rest(b[:max(n, 0)]); len(left) > 0 {
+		c.early = bytes.Clone(left)
+	}
+	return len(c.early) > 0
+}
+
+// Wait ends Skip: from now on somebody may wait in Read, from whom it would take
+// what he waits for.
+func (c *Conn) Wait() {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	c.waits = true
+}
+
+// drain drops what the client sends, and calls end when it is gone or c is closed.
+func (c *Conn) drain(end func()) {
+	c.Quiet(func() {
+		var b [64]byte
 		if _, err := c.Read(b[:]); err != nil {
+			end()
 			return
 		}
-	}
+		c.drain(end)
+	})
+}
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	c.poller.remove(c)
+	return c.Conn.Close()
 }
 
 // Write writes all of p. It fails when the reader is gone or takes nothing for

@@ -29,12 +29,12 @@ type Response struct {
 
 // Open makes a response of a media type whose headers go with the first Write.
 // The body of the request must have been read.
-func Open(w http.ResponseWriter, r *http.Request, media string) *Response {
+func Open(w http.ResponseWriter, r *http.Request, p *Poller, media string) *Response {
 	h := w.Header()
 	h.Set("Content-Type", media)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	conn, err := Take(w)
+	conn, err := Take(w, p)
 	if err != nil {
 		s := &Response{plain: &plain{w: w, c: http.NewResponseController(w)}}
 		s.open, s.close = context.WithCancel(r.Context())
@@ -64,11 +64,10 @@ func (s *Response) Serve(end func()) {
 		end()
 		return
 	}
-	go func() {
-		s.conn.drain()
+	s.conn.drain(func() {
 		s.Close()
 		end()
-	}()
+	})
 }
 
 // Beat writes a sign of life every interval until the response is closed. It is

@@ -2,7 +2,10 @@
 
 package socket
 
-import "syscall"
+import (
+	"io"
+	"syscall"
+)
 
 // try writes what a non-blocking descriptor takes now.
 func try(fd uintptr, p []byte) (n int, err error) {
@@ -11,6 +14,21 @@ func try(fd uintptr, p []byte) (n int, err error) {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return 0, nil
+		default:
+			return n, err
+		}
+	}
+}
+
+// tryRead reads what has arrived: nothing without an error if there is nothing.
+func tryRead(fd uintptr, p []byte) (n int, err error) {
+	for {
+		switch n, err = syscall.Read(int(fd), p); {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return 0, nil
+		case n == 0 && err == nil:
+			return 0, io.EOF
 		default:
 			return n, err
 		}

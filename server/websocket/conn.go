@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,126 +27,155 @@ const (
 	pongTimeout  = 10 * time.Second // a peer that is gone is found within 25 s
 )
 
-// A conn is one connection. Its read loop is its one standing goroutine; the
-// groups of its operations write by themselves. The library reads, and writes
-// control frames; all else is written to out, beside it.
+// A conn is one connection. It has no goroutine while it is quiet: one reads
+// what has arrived, the groups of its operations write by themselves. The
+// library reads, and writes control frames; all else is written to out, beside it.
 type conn struct {
 	*Handler
 	dialect
 	ws         *websocket.Conn
+	in         *bufio.Reader // of ws, between its reads
 	out        *socket.Conn
 	seat       *audience.Seat
 	fromHeader *hark.Viewer // who the Authorization header stands for; nil: none was sent
 
-	end      context.CancelCauseFunc // ends the connection with a *closing
-	stopped  chan struct{}           // closed when its operations have stopped
-	all      sync.WaitGroup          // operations that begin or end
-	pace     pace                    // of what the client sends; of the read loop alone
-	begins   positions               // of its operations, once they have stopped
-	name     string                  // of the session, under the care of sessions; empty: it cannot be resumed
-	pinged   bool                    // and the answer is waited for; of the beat alone
+	end      func(why error) // ends the connection with a *closing
+	ending   sync.Once
+	closing  sync.WaitGroup // until it is closed
+	stopped  chan struct{}  // closed when its operations have stopped
+	all      sync.WaitGroup // operations that begin or end
+	pace     pace           // of what the client sends; of the reader alone
+	begins   positions      // of its operations, once they have stopped
+	name     string         // of the session, under the care of sessions; empty: it cannot be resumed
+	pinged   bool           // and the answer is waited for; of the beat alone
 	answered atomic.Bool
 	slow     sync.Once // counted
 	pings    pace      // of the library's reader
 	flooded  bool      // by pings; of the library's reader
 
 	mu         sync.Mutex
-	session    *authority.Session  // nil before connection_ack
-	resume     positions           // of operations that the client has not started again
-	operations map[string]*running // by their ids
-	live       int                 // operations whose goroutine has not ended yet
+	over       bool // in is the library's alone
+	beat       *time.Timer
+	session    *authority.Session // nil before connection_ack
+	resume     positions          // of operations that the client has not started again
+	operations []*running         // few, mostly one: a map would cost more than they do
+	live       int                // operations whose goroutine has not ended yet
 }
 
-// serve runs the connection to its end.
+// serve begins the connection.
 func (c *conn) serve(ctx context.Context, ok bool) {
-	start := time.Now()
-	defer c.seat.Leave()
 	if !ok {
 		_ = c.ws.Close(4406, "Subprotocol not acceptable") // nobody is left to tell
+		c.seat.Leave()
 		return
 	}
-	ctx, c.end = context.WithCancelCause(ctx)
-	closed := make(chan struct{})
-	context.AfterFunc(ctx, func() {
-		defer close(closed)
-		c.sessions.end(context.WithoutCancel(ctx), c, c.stopAll())
-		switch why := cause(ctx); {
-		case errors.Is(why, socket.ErrSlow):
-			c.out.Last(appendClose(nil, why.code, why.reason))
-		case why.code != 0:
-			_ = c.ws.Close(why.code, why.reason) // the peer has 5 s to answer
-		}
-		_ = c.ws.CloseNow()
-	})
-	stay := c.seat.OnDrain(func() { c.end(restarting()) })
-	late := time.AfterFunc(initTimeout, func() {
+	start := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	c.end = func(why error) {
+		cancel(why)
+		c.ending.Do(func() { c.closing.Go(func() { c.close(ctx) }) })
+	}
+	c.seat.OnDrain(func() { c.end(restarting()) })
+	time.AfterFunc(initTimeout, func() {
 		if c.current() == nil {
 			c.end(&closing{code: 4408, reason: "Connection initialisation timeout"})
 		}
 	})
-	beat := c.beat(ctx)
-	c.end(c.read(ctx))
-	stay()
-	late.Stop()
-	beat.Stop()
-	<-closed
-	c.all.Wait()
-	why := cause(ctx)
-	wire.Log(ctx, c.log, "socket closed", slog.Int("close", int(why.code)), slog.String("reason", why.reason), slog.Duration("took", time.Since(start)))
+	c.mu.Lock()
+	c.beat = time.AfterFunc(pingInterval, c.pulse)
+	c.mu.Unlock()
+	var wake func()
+	wake = func() {
+		err := c.hear(ctx)
+		if err == nil {
+			c.out.Quiet(wake)
+			return
+		}
+		c.end(err)
+		c.closing.Wait()
+		c.all.Wait()
+		why := cause(ctx)
+		wire.Log(ctx, c.log, "socket closed", slog.Int("close", int(why.code)), slog.String("reason", why.reason), slog.Duration("took", time.Since(start)))
+		c.seat.Leave()
+	}
+	c.out.Quiet(wake)
 }
 
-// read is the read loop. Its reads have no context: one that ended would drop
-// the connection without a close code.
-func (c *conn) read(ctx context.Context) error {
+// close closes the connection when it has ended.
+func (c *conn) close(ctx context.Context) {
+	at, session := c.stopAll()
+	if session != nil {
+		session.Close()
+	}
+	c.sessions.end(context.WithoutCancel(ctx), c, at)
+	c.out.Wait() // the library may wait for the peer's close frame
+	switch why := cause(ctx); {
+	case errors.Is(why, socket.ErrSlow):
+		c.out.Last(appendClose(nil, why.code, why.reason))
+	case why.code != 0:
+		_ = c.ws.Close(why.code, why.reason) // the peer has 5 s to answer
+	}
+	_ = c.ws.CloseNow()
+}
+
+// hear handles what has arrived, and waits for the rest of a message.
+func (c *conn) hear(ctx context.Context) error {
+	if !c.out.Skip(c.withoutPongs) {
+		return nil
+	}
 	for {
-		kind, data, err := c.ws.Read(context.Background())
-		switch {
-		case errors.Is(err, websocket.ErrMessageTooBig): // told; the rest of it must be read for the client to hear
-			_ = c.audience.Meet(audience.MessageBytes, "")
-			return &closing{code: websocket.StatusMessageTooBig, reason: "Message too big"}
-		case err != nil:
-			return &closing{reason: "the client closed"}
-		case ctx.Err() != nil:
-			return nil
-		case kind != websocket.MessageText || !utf8.Valid(data):
-			return malformed("Only text messages are supported")
-		case !c.pace.pass(time.Now(), c.limits.MessageRate, c.limits.MessageRate+c.limits.Operations):
-			_ = c.audience.Meet(audience.MessageRate, "")
-			return &closing{code: websocket.StatusTryAgainLater, reason: "Too many messages"}
-		}
-		// In a goroutine of its own, which takes the stack along that it needs:
-		// that of the loop stays small for as long as the connection is quiet.
-		handled := make(chan error)
-		go func() {
-			m, err := parse(data)
-			if err == nil {
-				err = c.receive(ctx, m)
-			}
-			handled <- err
-		}()
-		if err := <-handled; err != nil {
+		if err := c.read(ctx); err != nil || !c.buffered() {
 			return err
 		}
 	}
 }
 
-// beat pings, so that a peer that is gone is found, until the timer is stopped.
-func (c *conn) beat(ctx context.Context) (t *time.Timer) {
-	ready := make(chan struct{})
-	defer close(ready)
-	t = time.AfterFunc(pingInterval, func() {
-		<-ready
-		switch {
-		case ctx.Err() != nil:
-			return
-		case c.pinged && !c.answered.Load():
-			c.end(&closing{reason: "the client does not answer"})
-			return
-		case c.pinged:
-			c.pinged = false
-			t.Reset(pingInterval - pongTimeout)
-			return
-		}
+// withoutPongs drops the answers to pings: the library would wait for a message
+// behind them.
+func (c *conn) withoutPongs(b []byte) []byte {
+	n := pongs(b)
+	if n > 0 {
+		c.answered.Store(true)
+	}
+	return b[n:]
+}
+
+// buffered tells whether the library has read more than it has given.
+func (c *conn) buffered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over || c.in.Buffered() > 0
+}
+
+// read reads one message. It has no context: one that ended would drop the
+// connection without a close code.
+func (c *conn) read(ctx context.Context) error {
+	kind, data, err := c.ws.Read(context.Background())
+	switch {
+	case errors.Is(err, websocket.ErrMessageTooBig): // told; the rest of it must be read for the client to hear
+		_ = c.audience.Meet(audience.MessageBytes, "")
+		return &closing{code: websocket.StatusMessageTooBig, reason: "Message too big"}
+	case err != nil:
+		return &closing{reason: "the client closed"}
+	case ctx.Err() != nil:
+		return cause(ctx)
+	case kind != websocket.MessageText || !utf8.Valid(data):
+		return malformed("Only text messages are supported")
+	case !c.pace.pass(time.Now(), c.limits.MessageRate, c.limits.MessageRate+c.limits.Operations):
+		_ = c.audience.Meet(audience.MessageRate, "")
+		return &closing{code: websocket.StatusTryAgainLater, reason: "Too many messages"}
+	}
+	m, err := parse(data)
+	if err != nil {
+		return err
+	}
+	return c.receive(ctx, m)
+}
+
+// pulse pings, so that a peer that is gone is found, until the connection ends.
+func (c *conn) pulse() {
+	switch {
+	case !c.pinged:
 		c.pinged = true
 		c.answered.Store(false)
 		ping := []byte{0x80 | opPing, 0}
@@ -153,10 +183,23 @@ func (c *conn) beat(ctx context.Context) (t *time.Timer) {
 			ping = appendFrame(ping, `{"type":"ka"}`, nil, "")
 		}
 		if c.write(ping) == nil {
-			t.Reset(pongTimeout)
+			c.beatIn(pongTimeout)
 		}
-	})
-	return t
+	case c.answered.Load():
+		c.pinged = false
+		c.beatIn(pingInterval - pongTimeout)
+	default:
+		c.end(&closing{reason: "the client does not answer"})
+	}
+}
+
+// beatIn has the next beat come.
+func (c *conn) beatIn(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.beat.Reset(d)
+	}
 }
 
 // write writes frames. It waits for the reader for as long as that takes some

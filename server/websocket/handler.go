@@ -28,17 +28,18 @@ type Handler struct {
 	limits   audience.Limits
 	sessions *sessions
 	allowed  func(*http.Request) bool
+	poller   *socket.Poller
 	log      *slog.Logger
 }
 
 // New makes a Handler. n, which may be nil, is what nodes leave for each other;
 // allowed says which origins may connect; when the
 // audience goes home every connection is closed with 1012, and no new one is taken.
-func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience, n Notes, allowed func(*http.Request) bool, log *slog.Logger) *Handler {
+func New(e *operation.Executor, g *stream.Groups, a authority.Access, au *audience.Audience, n Notes, allowed func(*http.Request) bool, p *socket.Poller, log *slog.Logger) *Handler {
 	limits := au.Limits()
 	return &Handler{
 		executor: e, groups: g, access: a, audience: au, limits: limits,
-		sessions: newSessions(limits.Streams, n), allowed: allowed, log: log,
+		sessions: newSessions(limits.Streams, n), allowed: allowed, poller: p, log: log,
 	}
 }
 
@@ -61,7 +62,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	viewer, _ := hark.ViewerFrom(r.Context())
 	c := &conn{Handler: h, seat: seat, fromHeader: viewer, stopped: make(chan struct{})}
-	upgrade := &upgrade{ResponseWriter: w}
+	upgrade := &upgrade{ResponseWriter: w, poller: h.poller}
 	ws, err := websocket.Accept(upgrade, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{transportWS, legacyWS},
 		InsecureSkipVerify: true, // of the origin, checked above as for every other route
@@ -74,7 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ws.SetReadLimit(int64(h.limits.MessageBytes))
 	words, ok := dialectOf(ws.Subprotocol())
-	c.ws, c.out, c.dialect = ws, upgrade.conn, words
+	c.ws, c.in, c.out, c.dialect = ws, upgrade.in, upgrade.conn, words
 	ctx := wire.Outlive(r.Context())
 	go c.serve(ctx, ok)
 }
@@ -82,24 +83,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // An upgrade takes the connection over in hark's way, with small buffers.
 type upgrade struct {
 	http.ResponseWriter
-	conn *socket.Conn
+	poller *socket.Poller
+	conn   *socket.Conn
+	in     *bufio.Reader
 }
 
 // Sizes of a connection's buffers, in bytes. A control frame must fit the
 // writer's, so that it is one write.
 const (
-	readBuffer  = 512
-	writeBuffer = 256
+	readBuffer  = 128
+	writeBuffer = 128
 )
 
 // Hijack implements http.Hijacker.
 func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, err := socket.Take(u.ResponseWriter)
+	c, err := socket.Take(u.ResponseWriter, u.poller)
 	if err != nil {
 		return nil, nil, err
 	}
-	u.conn = c
-	return c, bufio.NewReadWriter(bufio.NewReaderSize(c, readBuffer), bufio.NewWriterSize(c, writeBuffer)), nil
+	u.conn, u.in = c, bufio.NewReaderSize(c, readBuffer)
+	return c, bufio.NewReadWriter(u.in, bufio.NewWriterSize(c, writeBuffer)), nil
 }
 
 // A closing is why a connection ends: the code and reason that the peer is told.

@@ -82,7 +82,11 @@ func (c *conn) init(ctx context.Context, payload json.RawMessage) error {
 	session := authority.NewSession(c.access, viewer)
 	c.mu.Lock()
 	c.session, c.resume = session, resume
+	over := c.over
 	c.mu.Unlock()
+	if over {
+		return cause(ctx)
+	}
 	session.Keep(ctx, func(err error) {
 		wire.LogInternal(ctx, c.log, wire.Classify(err))
 		c.end(closingOf(err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -22,7 +23,6 @@ type running struct {
 	next      string      // what stands before a payload
 	after     string      // where a subscription was lost
 	begun     hark.Cursor // where it began here
-	cancel    context.CancelFunc
 	following *following.Following
 }
 
@@ -46,17 +46,14 @@ func (c *conn) start(ctx context.Context, m message) error {
 			return c.refuse(ctx, *m.ID, err)
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	quoted, _ := json.Marshal(*m.ID) // a string always can be
-	op := &running{conn: c, id: *m.ID, cancel: cancel, next: `{"id":` + string(quoted) + `,"type":"` + c.next + `","payload":`}
+	op := &running{conn: c, id: *m.ID, next: `{"id":` + string(quoted) + `,"type":"` + c.next + `","payload":`}
 	op.following = following.New(session, c.groups, op)
 	taken, full := c.add(op)
 	switch {
 	case taken:
-		cancel()
 		return &closing{code: 4409, reason: cut("Subscriber for " + op.id + " already exists")}
 	case full:
-		cancel()
 		return c.refuse(ctx, op.id, c.audience.Meet(audience.Operations,
 			"a connection runs %d operations at once: end one, or open another connection", c.limits.Operations))
 	}
@@ -79,14 +76,20 @@ func (c *conn) refuse(ctx context.Context, id string, why error) error {
 func (c *conn) runs(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.operations[id] != nil
+	return c.find(id) >= 0
+}
+
+// find gives the place of an operation; -1: the id is free. It is called with the
+// mutex held.
+func (c *conn) find(id string) int {
+	return slices.IndexFunc(c.operations, func(o *running) bool { return o.id == id })
 }
 
 // add takes a place for an operation, and the position where it is to go on.
 func (c *conn) add(op *running) (taken, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, taken = c.operations[op.id]; taken {
+	if c.find(op.id) >= 0 {
 		return true, false
 	}
 	// What was cancelled lives on for a moment: a client that starts and stops
@@ -94,10 +97,7 @@ func (c *conn) add(op *running) (taken, full bool) {
 	if len(c.operations) >= c.limits.Operations || c.live >= 2*c.limits.Operations {
 		return false, true
 	}
-	if c.operations == nil {
-		c.operations = make(map[string]*running, 1)
-	}
-	c.operations[op.id] = op
+	c.operations = append(c.operations, op)
 	c.live++
 	op.after = c.resume[op.id]
 	delete(c.resume, op.id)
@@ -117,7 +117,7 @@ func (o *running) run(ctx context.Context, s *authority.Session, req operation.R
 	case err != nil:
 		o.following.End(ctx, err)
 	case op.Kind() == ast.Subscription:
-		o.following.Run(ctx, op, o.after)
+		o.following.Run(ctx, op.Source(), o.after)
 	default:
 		o.following.Once(ctx, op.Answer)
 	}
@@ -139,11 +139,10 @@ func (o *running) End(ctx context.Context, why error) {
 		return
 	}
 	c.mu.Lock()
-	if c.operations[o.id] == o {
-		delete(c.operations, o.id)
+	if i := slices.Index(c.operations, o); i >= 0 {
+		c.operations = slices.Delete(c.operations, i, i+1)
 	}
 	c.mu.Unlock()
-	o.cancel()
 	if last == nil {
 		_ = c.reply(appendMessage(o.id, "complete", nil)) // who is gone needs no word
 		return
@@ -155,7 +154,6 @@ func (o *running) End(ctx context.Context, why error) {
 // write that is under way, so that nothing of the old operation follows under
 // an id used anew.
 func (o *running) stop() (at string) {
-	o.cancel()
 	if c := o.following.Stop(); c != (hark.Cursor{}) {
 		return c.String()
 	}
@@ -165,8 +163,11 @@ func (o *running) stop() (at string) {
 // cancel stops the operation of an id, which is free again.
 func (c *conn) cancel(id string) {
 	c.mu.Lock()
-	op := c.operations[id]
-	delete(c.operations, id)
+	var op *running
+	if i := c.find(id); i >= 0 {
+		op = c.operations[i]
+		c.operations = slices.Delete(c.operations, i, i+1)
+	}
 	delete(c.resume, id)
 	c.mu.Unlock()
 	if op != nil {
@@ -175,25 +176,27 @@ func (c *conn) cancel(id string) {
 }
 
 // stopAll stops all operations of a connection that ends, and tells where they
-// were and, in c.begins, where they had begun.
-func (c *conn) stopAll() positions {
+// were, whose session it was and, in c.begins, where they had begun.
+func (c *conn) stopAll() (positions, *authority.Session) {
 	c.mu.Lock()
-	all, at := c.operations, c.resume
+	c.over = true
+	c.beat.Stop()
+	all, at, session := c.operations, c.resume, c.session
 	c.operations, c.resume = nil, nil
 	c.mu.Unlock()
 	if at == nil {
 		at = positions{}
 	}
 	c.begins = maps.Clone(at)
-	for id, op := range all {
+	for _, op := range all {
 		if cursor := op.stop(); cursor != "" {
-			at[id] = cursor
-			if c.begins[id] = op.after; op.begun != (hark.Cursor{}) {
-				c.begins[id] = op.begun.String()
+			at[op.id] = cursor
+			if c.begins[op.id] = op.after; op.begun != (hark.Cursor{}) {
+				c.begins[op.id] = op.begun.String()
 			}
 		}
 	}
-	return at
+	return at, session
 }
 
 // Lane names the bytes around a payload.
