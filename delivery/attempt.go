@@ -13,7 +13,7 @@ import (
 
 // attempt makes one attempt in a slot of l, from at on, and sees to its outcome.
 func (w *Worker) attempt(ctx context.Context, l *line, s *hark.Subscription, d *hark.Delivery, at time.Time) {
-	wait(ctx, time.Until(at))
+	w.await(ctx, l, s, at)
 	a := w.try(ctx, s, d)
 	// The slot is free once the attempt has ended; but what comes next of an
 	// ordered subscription is due only when this outcome is recorded, and after a

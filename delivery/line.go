@@ -48,6 +48,7 @@ type line struct {
 	queued   bool // in Worker.ready
 	parked   bool // until its pace lets it start again
 
+	second    second    // with a pace
 	nextStart time.Time // with a pace: no attempt starts before; what the queue says counts
 }
 
@@ -218,6 +219,7 @@ func (w *Worker) settle(l *line) {
 		}
 		w.enqueue(l)
 	case !l.backlog && !l.claiming && l.inFlight == 0 && len(l.ahead)+l.promised == 0:
+		l.second = nil // what comes next is spaced all the same
 		delete(w.lines, l.id)
 		w.idle.Add(l.id, l)
 	}
