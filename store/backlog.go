@@ -20,7 +20,7 @@ const (
 	// pause or a resume means is in its subscription's row, where claims look:
 	// a delivery that waits is due if, and only if, its subscription is active,
 	// be it PENDING or HELD. So the states of rows only tell people, and a
-	// million of them need not be rewritten while publishers wait.
+	// million of them need not be rewritten while publishers wait: see Label.
 	relabelled = 1000
 	// discardBatch is how many deliveries one transaction of DiscardBacklog drops.
 	discardBatch = 1000

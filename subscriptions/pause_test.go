@@ -198,3 +198,31 @@ func TestSubscriptionsAreFiltered(t *testing.T) {
 		want(t, "out of sight", err, hark.NotFound, "")
 	})
 }
+
+// TestMarksFollow has more wait than a pause marks at once.
+func TestMarksFollow(t *testing.T) {
+	t.Parallel()
+	testkit.Stores(t, func(t *testing.T, st *store.Store) {
+		n := newNode(t, st)
+		n.keep(t)
+		const waiting = 2500
+		row := n.subscribe(t)
+		for range waiting / 500 {
+			n.publish(t, 500)
+		}
+		n.record(t, n.claim(t, row.ID)[7], hark.Pending, 0) // the others are leased
+		if err := st.Ent().Delivery.Update().Where(delivery.StatusEQ(hark.InProgress)).SetStatus(hark.Pending).SetLeasedUntil(0).Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := n.Pause(as(t), row.ID); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "all are held", func() bool { return n.counts(t, row.ID)[hark.Held] == waiting })
+			if _, err := n.Resume(as(t), row.ID, hark.Deliver); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "all are pending", func() bool { return n.counts(t, row.ID)[hark.Pending] == waiting })
+		}
+	})
+}

@@ -18,6 +18,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for what, do := range map[string]func(context.Context) error{
 		"let go what owners may have again": func(ctx context.Context) error { return s.release(ctx, &r) },
 		"replay":                            s.replays,
+		"mark what is held":                 s.label,
 	} {
 		g.Go(func() error {
 			tick := time.NewTicker(jobEvery)

@@ -50,6 +50,7 @@ type Service struct {
 	drivers   delivery.Drivers
 	log       *slog.Logger
 	conf      Config
+	labels    labels
 	rows      *lookup[ent.EventSubscription] // with project and definitions
 	events    *lookup[hark.Event]
 }

@@ -50,6 +50,9 @@ func (s *Service) Update(ctx context.Context, id hark.ID, in UpdateEventSubscrip
 		return nil, err
 	}
 	s.conf.Wake()
+	if in.Active != nil {
+		s.labels.add(row)
+	}
 	return row, nil
 }
 
@@ -101,7 +104,11 @@ func (s *Service) Pause(ctx context.Context, id hark.ID) (*ent.EventSubscription
 		return store.Hold(ctx, tx, id)
 	})
 	s.conf.Wake() // to give up what it has leased
-	return row, err
+	if err != nil {
+		return nil, err
+	}
+	s.labels.add(row)
+	return row, nil
 }
 
 // Resume lets deliveries go on, and enables a subscription that was disabled;
@@ -137,6 +144,7 @@ func (s *Service) Resume(ctx context.Context, id hark.ID, backlog hark.Backlog) 
 		return nil, err
 	}
 	s.conf.Wake()
+	s.labels.add(row)
 	return row, nil
 }
 
