@@ -49,11 +49,11 @@ func (w wire) dial() net.Conn {
 }
 
 // inVirtualTime runs test against a server on a wire.
-func inVirtualTime(t *testing.T, test func(t *testing.T, f *fixture, w wire)) {
+func inVirtualTime(t *testing.T, test func(t *testing.T, f *fixture, w wire), edit ...func(*server.Config)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fixture{access: newAccess(), log: newLog(), groups: stream.NewGroups(), lines: &lines{}}
-		f.server = f.newServer()
+		f.server = f.newServer(edit...)
 		w := wire{accept: make(chan net.Conn)}
 		w.closed, w.close = context.WithCancel(t.Context())
 		ctx, stop := context.WithCancel(t.Context())
@@ -142,6 +142,35 @@ func TestWhoDoesNotReadEventsIsClosed(t *testing.T) {
 			t.Errorf("%d are open after 11 s", open)
 		}
 	})
+}
+
+// A stream of HTTP/2 stays for as long as nothing happens in it.
+func TestQuietStreamOfHTTP2(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, f *fixture, w wire) {
+		var protocols http.Protocols
+		protocols.SetUnencryptedHTTP2(true)
+		transport := &http.Transport{
+			Protocols:   &protocols,
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return w.dial(), nil },
+		}
+		defer transport.CloseIdleConnections()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://hark/graphql", strings.NewReader(subscribe))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + alice}}
+		resp, err := (&http.Client{Transport: transport}).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		s := &sseReader{t, resp, bufio.NewReader(resp.Body)}
+		s.begun()
+		time.Sleep(14 * time.Second) // before there is a sign of life
+		one := f.log.append("1")
+		s.want(next(one, result(one)))
+		s.want(":\n")
+	}, func(c *server.Config) { c.H2C = true })
 }
 
 // A peer that is gone answers no ping.

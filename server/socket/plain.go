@@ -27,6 +27,7 @@ func (s *plain) write(frames []byte) error {
 	if _, s.err = s.w.Write(frames); s.err == nil {
 		s.err = s.c.Flush()
 	}
+	_ = s.c.SetWriteDeadline(time.Time{}) // HTTP/2 ends a stream at its deadline, whether it writes or not
 	return s.err
 }
 
