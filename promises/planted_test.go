@@ -34,10 +34,11 @@ func plantProject(t *testing.T, n *testkit.Node) *planted {
 	p.ids["project"], p.ids["delivery"], p.ids["admin"] = f.Project.ID, f.Deliveries.Nodes[0].ID, f.Viewer.Identity.ID
 
 	type made struct {
-		Powerless, Stranger struct{ ID string }
-		CreateProject       struct{ ID string }
+		Powerless, Stranger, Insider struct{ ID string }
+		CreateProject                struct{ ID string }
 	}
 	m := testkit.MustCall[made](t, admin, `mutation { powerless: createIdentity(name: "powerless") { id } stranger: createIdentity(name: "stranger") { id }
+		insider: createIdentity(name: "insider") { id }
 		createProject(input: {slug: "elsewhere", name: "Elsewhere"}) { id } }`, nil)
 	type roles struct{ Here, There struct{ ID string } }
 	const all = `rules: [{actions: [READ_EVENTS SUBSCRIBE_EVENTS PUBLISH_EVENTS READ_EVENT_DEFINITIONS MANAGE_EVENT_DEFINITIONS
@@ -45,6 +46,8 @@ func plantProject(t *testing.T, n *testkit.Node) *planted {
 	r := testkit.MustCall[roles](t, admin, fmt.Sprintf(`mutation { here: createRole(input: {name: "here", projectId: %q, %s}) { id }
 		there: createRole(input: {name: "there", projectId: %q, %s}) { id } }`, p.ids["project"], all, m.CreateProject.ID, all), nil)
 	p.ids["role"] = r.Here.ID
+	_ = testkit.MustCall[any](t, admin, fmt.Sprintf(`mutation { grantRole(identityId: %q, roleId: %q, projectId: %q) { id } }`, m.Insider.ID, r.Here.ID, p.ids["project"]), nil)
+	p.ids["insider"], p.ids["endpoint"] = m.Insider.ID, s.url
 	type tokens struct {
 		Powerless, Stranger, Other struct{ AccessToken, TokenID string }
 	}
@@ -57,11 +60,12 @@ func plantProject(t *testing.T, n *testkit.Node) *planted {
 	return p
 }
 
-// arguments are those of a root field, about what is planted.
-func (p *planted) arguments(schema *ast.Schema, f *ast.FieldDefinition) string {
+// arguments are those of a root field, about what is planted; without those that
+// narrow it, if narrow is false.
+func (p *planted) arguments(schema *ast.Schema, f *ast.FieldDefinition, narrow bool) string {
 	var list []string
 	for _, a := range f.Arguments {
-		if a.Type.NonNull || a.Name == "projectId" || a.Name == "filter" || a.Name == "first" {
+		if a.Type.NonNull || narrow && (a.Name == "projectId" || a.Name == "filter") || a.Name == "first" {
 			list = append(list, a.Name+": "+p.value(schema, a.Type, f.Name, a.Name))
 		}
 	}
@@ -98,6 +102,9 @@ func (p *planted) value(schema *ast.Schema, t *ast.Type, field, name string) str
 	case "UUID":
 		return fmt.Sprintf("%q", p.ids[p.thing(field, name)])
 	case "Int", "Long", "Float":
+		if name == "first" {
+			return "5" // all that is planted, within the limit of complexity
+		}
 		return "1"
 	case "Boolean":
 		return "true"
@@ -145,7 +152,7 @@ func selection(schema *ast.Schema, t *ast.Type, depth int) string {
 			required = required || a.Type.NonNull && a.DefaultValue == nil
 		}
 		simple := leaf.Kind == ast.Scalar || leaf.Kind == ast.Enum
-		if required || strings.HasPrefix(f.Name, "__") || !simple && depth == 0 {
+		if required || strings.HasPrefix(f.Name, "__") || f.Name == "edges" || !simple && depth == 0 { // nodes are what edges have
 			continue
 		}
 		list = append(list, f.Name+selection(schema, f.Type, depth-1))
