@@ -195,5 +195,20 @@ func TestHalfOpenIsFound(t *testing.T) {
 	})
 }
 
+// It answers none of HTTP/2 either.
+func TestHalfOpenHTTP2IsFound(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, _ *fixture, w wire) {
+		c := w.dial()
+		defer c.Close()
+		const preface, settings = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+		go func() { _, _ = io.WriteString(c, preface+settings) }()
+		begun := time.Now()
+		_, _ = io.Copy(io.Discard, c) // to the end
+		if took := time.Since(begun); took < 20*time.Second || took > 30*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}, func(c *server.Config) { c.H2C = true })
+}
+
 // maskedInit is {"type":"connection_init"} as a client's frame, with a mask of zeros.
 const maskedInit = "\x81\x9a\x00\x00\x00\x00" + `{"type":"connection_init"}`

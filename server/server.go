@@ -21,7 +21,9 @@ import (
 const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
-	maxHeader      = 64 << 10 // bytes
+	maxHeader      = 64 << 10         // bytes
+	pingInterval   = 15 * time.Second // of HTTP/2, when nothing is heard
+	pongTimeout    = 10 * time.Second
 	defaultDrain   = 30 * time.Second
 	maxRequestBody = 1 << 20 // bytes
 )
@@ -80,6 +82,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingInterval, PingTimeout: pongTimeout},
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.conf.Log.Handler(), slog.LevelDebug), // broken handshakes and the like
 	}

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"crypto/tls"
 	"syscall"
 	"time"
 )
@@ -15,10 +16,19 @@ const (
 
 // limitUnacknowledged has the system end a connection whose peer is gone.
 func (c *Conn) limitUnacknowledged() {
-	if c.raw == nil {
+	nc := c.Conn
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	s, ok := nc.(syscall.Conn)
+	if !ok {
 		return
 	}
-	_ = c.raw.Control(func(fd uintptr) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return // it shows at the first write
+	}
+	_ = raw.Control(func(fd uintptr) {
 		// What is no TCP has no such option, and does not need it.
 		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(unacknowledged.Milliseconds()))
 	})

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"crypto/tls"
 	"net"
 	"syscall"
 	"testing"
@@ -20,16 +21,21 @@ func TestUnacknowledgedIsLimited(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	c := &Conn{Conn: nc}
-	if c.raw, err = nc.(syscall.Conn).SyscallConn(); err != nil {
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
 		t.Fatal(err)
 	}
-	c.limitUnacknowledged()
-	var limit int
-	if control := c.raw.Control(func(fd uintptr) {
-		limit, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout)
-	}); control != nil || err != nil || limit != 15_000 {
-		t.Errorf("a peer may leave bytes unacknowledged for %d ms: %v, %v", limit, control, err)
+	for name, c := range map[string]*Conn{"TCP": {Conn: nc}, "TLS": {Conn: tls.Client(nc, nil)}} {
+		limit := 0
+		control := raw.Control(func(fd uintptr) {
+			err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, 0)
+			c.limitUnacknowledged()
+			limit, _ = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout)
+		})
+		if control != nil || err != nil || limit != 15_000 {
+			t.Errorf("%s: a peer may leave bytes unacknowledged for %d ms: %v, %v", name, limit, control, err)
+		}
 	}
-	(&Conn{Conn: nc}).limitUnacknowledged() // one that is no TCP has no such option
+	pipe, _ := net.Pipe()
+	(&Conn{Conn: pipe}).limitUnacknowledged() // has no such option
 }
