@@ -91,7 +91,9 @@ func (c *conn) init(ctx context.Context, payload json.RawMessage) error {
 		wire.LogInternal(ctx, c.log, wire.Classify(err))
 		c.end(closingOf(err))
 	})
-	wire.Note(ctx, slog.String("identity", viewer.IdentityID.String()))
+	if viewer != c.fromHeader { // which is noted
+		wire.Note(ctx, slog.String("identity", viewer.IdentityID.String()))
+	}
 	if c.legacy {
 		if err := c.reply(appendMessage("", "connection_ack", nil)); err != nil {
 			return err
