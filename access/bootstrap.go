@@ -75,7 +75,7 @@ func (a *Access) EnsureAdmin(ctx context.Context, token hark.Secret) (printed ha
 			return err
 		}
 		printed = secret
-		return Audit(ctx, tx, "createAccessToken", row.ID.String(), nil, nil)
+		return Audit(ctx, tx, "createAccessToken", row.ID.String(), nil, tokenDetail(adminID(), 0))
 	})
 	if err != nil {
 		return "", fmt.Errorf("admin: %w", err) // nothing was stored, so nothing is printed
@@ -163,7 +163,7 @@ func configureAdmin(ctx context.Context, tx *ent.Tx, token string) error {
 	if err != nil {
 		return err
 	}
-	return Audit(ctx, tx, "createAccessToken", id.String(), nil, nil)
+	return Audit(ctx, tx, "createAccessToken", id.String(), nil, tokenDetail(adminID(), 0))
 }
 
 // CreateToken makes an identity of that name with an access token, for whoever
@@ -199,7 +199,7 @@ func (a *Access) CreateToken(ctx context.Context, name, role string, ttl time.Du
 		if err != nil {
 			return err
 		}
-		return Audit(ctx, tx, "createAccessToken", token.ID.String(), nil, expiryDetail(expires))
+		return Audit(ctx, tx, "createAccessToken", token.ID.String(), nil, tokenDetail(owner.ID, expires))
 	})
 	if err != nil {
 		return "", fmt.Errorf("create token: %w", err)

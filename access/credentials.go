@@ -76,7 +76,7 @@ func (a *Access) CreateAccessToken(ctx context.Context, owner hark.ID, ttlSecond
 		if err != nil {
 			return hark.ID{}, fmt.Errorf("create access token: %w", err)
 		}
-		return row.ID, Audit(ctx, tx, "createAccessToken", row.ID.String(), nil, expiryDetail(expires))
+		return row.ID, Audit(ctx, tx, "createAccessToken", row.ID.String(), nil, tokenDetail(owner, expires))
 	})
 }
 
@@ -120,11 +120,9 @@ func (a *Access) createCredential(ctx context.Context, owner hark.ID, ttlSeconds
 	return c, nil
 }
 
-func expiryDetail(expires hark.Time) any {
-	if expires.IsZero() {
-		return nil
-	}
-	return map[string]hark.Time{"expiresAt": expires}
+// tokenDetail tells the audit log whose token it is, and until when.
+func tokenDetail(owner hark.ID, expires hark.Time) any {
+	return map[string]any{"identityId": owner, "expiresAt": orNone(expires)}
 }
 
 // RevokeClientSecrets ends all client secrets of an identity and says how many

@@ -195,7 +195,7 @@ func (a *Access) issue(ctx context.Context, tx *ent.Tx, action string, owner har
 		return Token{}, fmt.Errorf("store access token: %w", err)
 	}
 	t := Token{AccessToken: secret, ExpiresIn: int64(ttl / time.Second), MaxTTL: int64(a.conf.TokenTTL / time.Second)}
-	return t, Audit(ctx, tx, action, row.ID.String(), nil, expiryDetail(expires))
+	return t, Audit(ctx, tx, action, row.ID.String(), nil, tokenDetail(owner, expires))
 }
 
 // Revoke ends the token, which must be valid; streams opened with it end within a second.

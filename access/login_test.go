@@ -134,7 +134,7 @@ func TestLockOut(t *testing.T) {
 				got["wrong"]++
 			case strings.Contains(detail, "locked out"):
 				got["locked"]++
-			case e.ActorID != nil && *e.ActorID == owner && strings.Contains(detail, "expiresAt"):
+			case e.ActorID != nil && *e.ActorID == owner && strings.Contains(detail, "expiresAt") && strings.Contains(detail, owner.String()):
 				got["success"]++
 			default:
 				t.Errorf("%+v %s", e, detail)
