@@ -13,7 +13,7 @@ func TestBrowser(t *testing.T) {
 	node := testkit.Hark(t, "--cors-origins=http://page.example")
 	var walkers []*walker
 	for _, name := range []string{"Apollo over WebSocket", "urql over WebSocket", "urql over SSE", "graphql-sse in single connection mode"} {
-		walkers = append(walkers, newWalker(t, node, name, "node", "browser.mjs", name))
+		walkers = append(walkers, newWalker(t, node.URL(), name, "node", "browser.mjs", name))
 	}
 	hearAThousand(t, node, walkers)
 }

@@ -26,11 +26,11 @@ type walker struct {
 	ended     bool
 }
 
-// newWalker starts a walker, which prints lines of JSON.
-func newWalker(t *testing.T, node *testkit.Node, name string, command ...string) *walker {
+// newWalker starts a walker at a node's URL, which prints lines of JSON.
+func newWalker(t *testing.T, url, name string, command ...string) *walker {
 	t.Helper()
 	w := &walker{name: name, cmd: exec.CommandContext(t.Context(), command[0], command[1:]...)}
-	w.cmd.Env = append(os.Environ(), "HARK_URL="+node.URL(), "HARK_TOKEN="+testkit.AdminToken)
+	w.cmd.Env = append(os.Environ(), "HARK_URL="+url, "HARK_TOKEN="+testkit.AdminToken)
 	w.cmd.Stderr = &w.errs
 	w.cmd.Cancel = func() error { return w.cmd.Process.Signal(os.Interrupt) } // a browser is taken along
 	w.cmd.WaitDelay = patience
@@ -129,7 +129,7 @@ func TestClients(t *testing.T) {
 		"graphql-ws", "graphql-sse", "graphql-sse in single connection mode", "Apollo over WebSocket", "Apollo over multipart",
 		"urql over WebSocket", "urql over SSE",
 	} {
-		walkers = append(walkers, newWalker(t, node, name, "node", "follow.mjs", name))
+		walkers = append(walkers, newWalker(t, node.URL(), name, "node", "follow.mjs", name))
 	}
 	hearAThousand(t, node, walkers)
 }
@@ -148,6 +148,16 @@ func hearAThousand(t *testing.T, node *testkit.Node, walkers []*walker) {
 	last := publishMany(t, node, 500)
 	for _, w := range walkers {
 		w.until(t, fmt.Sprintf("heard %d", last), func() bool { return len(w.heard) > 0 && w.heard[len(w.heard)-1] >= last })
+	}
+	inOrder(t, walkers)
+}
+
+// inOrder checks that each has heard all there is behind its own event, once.
+func inOrder(t *testing.T, walkers []*walker) {
+	t.Helper()
+	for _, w := range walkers {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		for i, sequence := range w.heard {
 			if want := w.published + 1 + int64(i); sequence != want {
 				t.Errorf("%s heard %d at place %d, want %d", w.name, sequence, i, want)
