@@ -125,6 +125,47 @@ func TestSessionIsTheCallersOwn(t *testing.T) {
 	s.want(s.next("a", two))
 }
 
+// A client that has not heard connection_ack comes back with its old session.
+func TestSessionHoldsUntilThereIsANewOne(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*server.Config){
+		"one node":   func(*server.Config) {},
+		"many nodes": func(c *server.Config) { c.Notes = &board{notes: map[string][]byte{}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, edit)
+			s := f.dial(t, "graphql-transport-ws")
+			s.say(initMessage)
+			session := s.acknowledged()
+			s.say(sub("a", live))
+			f.members(t, 1)
+			s.want(s.next("a", f.log.append("1")))
+			for range 2 { // of whom hark hears nothing more
+				_ = s.CloseNow()
+				s = f.dial(t, "graphql-transport-ws")
+				s.openWith(`"session":"` + session + `"`)
+			}
+			missed := f.log.append("2")
+			s.say(sub("a", live))
+			s.want(s.next("a", missed))
+			f.members(t, 1)
+
+			eventually(t, func() bool { // it is worth nothing any more
+				again := f.dial(t, "graphql-transport-ws")
+				again.openWith(`"session":"` + session + `"`)
+				again.say(sub("a", live))
+				f.members(t, 2)
+				e := f.log.append("3")
+				got := again.hear()
+				_ = again.CloseNow()
+				f.members(t, 1)
+				return got == again.next("a", e)
+			})
+		})
+	}
+}
+
 // A board holds notes of all nodes.
 type board struct {
 	mu    sync.Mutex
@@ -138,12 +179,17 @@ func (b *board) PutNote(_ context.Context, name string, note []byte, stays time.
 	return nil
 }
 
-func (b *board) TakeNote(_ context.Context, name string) ([]byte, error) {
+func (b *board) Note(_ context.Context, name string) ([]byte, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	note := b.notes[name]
+	return b.notes[name], nil
+}
+
+func (b *board) DropNote(_ context.Context, name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	delete(b.notes, name)
-	return note, nil
+	return nil
 }
 
 // A node that stops leaves its sessions to the others.

@@ -36,16 +36,13 @@ var ErrSlow = errors.New("the reader has taken nothing for 10 s")
 
 // A Conn is a connection whose writes never mix: what one call writes stays
 // together, and the rest of a TryWrite goes first. Many goroutines may
-// write, one may read. Of what a reader has not taken it keeps the rest of one
+// write; one may read, look and wait. Of what a reader has not taken it keeps the rest of one
 // write at most.
 type Conn struct {
 	net.Conn
 	raw    syscall.RawConn // nil: every read and write may wait
 	poller *Poller
-
-	reading sync.Mutex // never held while waiting
-	early   []byte     // has arrived, and is read first
-	waits   bool       // somebody waits in Read from now on
+	early  []byte // has arrived, and is read first; of who reads
 
 	// Of the poller, and guarded by its mutex.
 	ready          func()
@@ -90,26 +87,20 @@ func Take(w http.ResponseWriter, p *Poller) (*Conn, error) {
 // something or is gone, or c is closed. Where that cannot be told, or Read need
 // not wait, it is called at once.
 func (c *Conn) Quiet(ready func()) {
-	c.reading.Lock()
-	wait := len(c.early) == 0 && !c.waits && c.raw != nil
-	c.reading.Unlock()
-	if !wait || !c.poller.add(c, ready) {
+	if c.raw == nil || len(c.early) > 0 || !c.poller.add(c, ready) {
 		go ready()
 	}
 }
 
 // Read reads what the client sent.
 func (c *Conn) Read(p []byte) (int, error) {
-	c.reading.Lock()
 	if len(c.early) > 0 {
-		defer c.reading.Unlock()
 		n := copy(p, c.early)
 		if c.early = c.early[n:]; len(c.early) == 0 {
 			c.early = nil
 		}
 		return n, nil
 	}
-	c.reading.Unlock()
 	return c.Conn.Read(p)
 }
 
@@ -120,9 +111,7 @@ const glance = 128
 // of no interest. It tells whether there is anything to Read: something else, or
 // an end; also when that cannot be told.
 func (c *Conn) Skip(rest func([]byte) []byte) bool {
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	if c.raw == nil || c.waits || len(c.early) > 0 {
+	if c.raw == nil || len(c.early) > 0 {
 		return true
 	}
 	var b [glance]byte
@@ -140,23 +129,26 @@ func (c *Conn) Skip(rest func([]byte) []byte) bool {
 	return len(c.early) > 0
 }
 
-// Wait ends Skip: from now on somebody may wait in Read, from whom it would take
-// what he waits for.
-func (c *Conn) Wait() {
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	c.waits = true
+// Discard reads and drops what the client sends, until it is gone or c is closed.
+func (c *Conn) Discard() {
+	var b [512]byte
+	for {
+		if _, err := c.Read(b[:]); err != nil {
+			return
+		}
+	}
 }
 
-// drain drops what the client sends, and calls end when it is gone or c is closed.
-func (c *Conn) drain(end func()) {
+// onEnd has end called when the client is gone or c is closed. What it sends
+// meanwhile is dropped.
+func (c *Conn) onEnd(end func()) {
 	c.Quiet(func() {
 		var b [64]byte
 		if _, err := c.Read(b[:]); err != nil {
 			end()
 			return
 		}
-		c.drain(end)
+		c.onEnd(end)
 	})
 }
 
@@ -228,15 +220,36 @@ func (c *Conn) finish() {
 	}
 }
 
-// Last writes b behind what a reader that was given up has not taken, if it
-// reads on within 15 s. Close ends it.
-func (c *Conn) Last(b []byte) {
+// Last writes b, and nothing is written behind it. A reader that takes nothing
+// for 10 s, or has not for that long, may read on for 15 s. Close ends it.
+func (c *Conn) Last(b []byte) error {
 	c.mu.Lock()
-	rest, slow := c.rest, errors.Is(c.err, ErrSlow)
-	c.rest = nil
+	if c.finish(); c.err == nil {
+		_, _ = c.all(b) // c.err tells
+		b = nil
+	}
+	err, rest := c.err, c.rest
+	if c.rest = nil; err == nil {
+		c.err = net.ErrClosed
+	}
 	c.mu.Unlock()
-	if slow && c.SetWriteDeadline(time.Now().Add(linger)) == nil {
-		_, _ = c.Conn.Write(append(rest, b...)) // who does not read is not told
+	if !errors.Is(err, ErrSlow) {
+		return err
+	}
+	err = c.SetWriteDeadline(time.Now().Add(linger))
+	for _, p := range [][]byte{rest, b} {
+		if err == nil && len(p) > 0 {
+			_, err = c.Conn.Write(p)
+		}
+	}
+	return err
+}
+
+// CloseWrite tells the client that nothing more comes, where the connection has
+// two directions.
+func (c *Conn) CloseWrite() {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite() // who is gone needs no word
 	}
 }
 

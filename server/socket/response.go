@@ -64,7 +64,7 @@ func (s *Response) Serve(end func()) {
 		end()
 		return
 	}
-	s.conn.drain(func() {
+	s.conn.onEnd(func() {
 		s.Close()
 		end()
 	})

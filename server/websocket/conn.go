@@ -25,6 +25,7 @@ const (
 	initTimeout  = 3 * time.Second // for connection_init
 	pingInterval = 15 * time.Second
 	pongTimeout  = 10 * time.Second // a peer that is gone is found within 25 s
+	closeTimeout = 10 * time.Second // for the peer to read what is on its way, and leave
 )
 
 // A conn is one connection. It has no goroutine while it is quiet: one reads
@@ -42,10 +43,12 @@ type conn struct {
 	end      func(why error) // ends the connection with a *closing
 	ending   sync.Once
 	closing  sync.WaitGroup // until it is closed
+	gone     chan struct{}  // closed when the client is
 	stopped  chan struct{}  // closed when its operations have stopped
 	all      sync.WaitGroup // operations that begin or end
 	pace     pace           // of what the client sends; of the reader alone
 	begins   positions      // of its operations, once they have stopped
+	former   string         // session, until the client has shown that it has the new one; of the reader alone
 	name     string         // of the session, under the care of sessions; empty: it cannot be resumed
 	pinged   bool           // and the answer is waited for; of the beat alone
 	answered atomic.Bool
@@ -54,7 +57,7 @@ type conn struct {
 	flooded  bool      // by pings; of the library's reader
 
 	mu         sync.Mutex
-	over       bool // in is the library's alone
+	over       bool
 	beat       *time.Timer
 	session    *authority.Session // nil before connection_ack
 	resume     positions          // of operations that the client has not started again
@@ -92,6 +95,8 @@ func (c *conn) serve(ctx context.Context, ok bool) {
 			return
 		}
 		c.end(err)
+		c.out.Discard()
+		close(c.gone)
 		c.closing.Wait()
 		c.all.Wait()
 		why := cause(ctx)
@@ -101,19 +106,21 @@ func (c *conn) serve(ctx context.Context, ok bool) {
 	c.out.Quiet(wake)
 }
 
-// close closes the connection when it has ended.
+// close closes the connection when it has ended. A client that is told why leaves
+// first: the system drops what is still on its way to one that has sent something
+// which nobody has read.
 func (c *conn) close(ctx context.Context) {
 	at, session := c.stopAll()
 	if session != nil {
 		session.Close()
 	}
 	c.sessions.end(context.WithoutCancel(ctx), c, at)
-	c.out.Wait() // the library may wait for the peer's close frame
-	switch why := cause(ctx); {
-	case errors.Is(why, socket.ErrSlow):
-		c.out.Last(appendClose(nil, why.code, why.reason))
-	case why.code != 0:
-		_ = c.ws.Close(why.code, why.reason) // the peer has 5 s to answer
+	why := cause(ctx)
+	if why.told || why.code != 0 && c.out.Last(appendClose(nil, why.code, why.reason)) == nil {
+		c.out.CloseWrite()
+		late := time.AfterFunc(closeTimeout, func() { _ = c.out.Close() })
+		<-c.gone
+		late.Stop()
 	}
 	_ = c.ws.CloseNow()
 }
@@ -124,7 +131,10 @@ func (c *conn) hear(ctx context.Context) error {
 		return nil
 	}
 	for {
-		if err := c.read(ctx); err != nil || !c.buffered() {
+		if ctx.Err() != nil {
+			return cause(ctx)
+		}
+		if err := c.read(ctx); err != nil || c.in.Buffered() == 0 {
 			return err
 		}
 	}
@@ -140,25 +150,16 @@ func (c *conn) withoutPongs(b []byte) []byte {
 	return b[n:]
 }
 
-// buffered tells whether the library has read more than it has given.
-func (c *conn) buffered() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.over || c.in.Buffered() > 0
-}
-
 // read reads one message. It has no context: one that ended would drop the
 // connection without a close code.
 func (c *conn) read(ctx context.Context) error {
 	kind, data, err := c.ws.Read(context.Background())
 	switch {
-	case errors.Is(err, websocket.ErrMessageTooBig): // told; the rest of it must be read for the client to hear
+	case errors.Is(err, websocket.ErrMessageTooBig):
 		_ = c.audience.Meet(audience.MessageBytes, "")
-		return &closing{code: websocket.StatusMessageTooBig, reason: "Message too big"}
+		return &closing{code: websocket.StatusMessageTooBig, reason: "Message too big", told: true}
 	case err != nil:
 		return &closing{reason: "the client closed"}
-	case ctx.Err() != nil:
-		return cause(ctx)
 	case kind != websocket.MessageText || !utf8.Valid(data):
 		return malformed("Only text messages are supported")
 	case !c.pace.pass(time.Now(), c.limits.MessageRate, c.limits.MessageRate+c.limits.Operations):

@@ -61,7 +61,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	viewer, _ := hark.ViewerFrom(r.Context())
-	c := &conn{Handler: h, seat: seat, fromHeader: viewer, stopped: make(chan struct{})}
+	c := &conn{Handler: h, seat: seat, fromHeader: viewer, gone: make(chan struct{}), stopped: make(chan struct{})}
 	upgrade := &upgrade{ResponseWriter: w, poller: h.poller}
 	ws, err := websocket.Accept(upgrade, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{transportWS, legacyWS},
@@ -110,6 +110,7 @@ type closing struct {
 	code   websocket.StatusCode // 0: the peer is gone, nobody is told
 	reason string               // at most 123 bytes
 	err    error                // what led to it; nil where the reason says it
+	told   bool                 // by the library
 }
 
 func (c *closing) Error() string { return c.reason }

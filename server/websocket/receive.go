@@ -109,7 +109,10 @@ func (c *conn) position(ctx context.Context, given opening, v *hark.Viewer) posi
 	if given.session == "" {
 		return given.cursors
 	}
-	l := c.sessions.take(ctx, given.session, v.IdentityID)
+	l := c.sessions.of(ctx, given.session, v.IdentityID)
+	if l.At != nil {
+		c.former = given.session
+	}
 	if given.cursors == nil {
 		return l.At
 	}

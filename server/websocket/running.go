@@ -46,6 +46,11 @@ func (c *conn) start(ctx context.Context, m message) error {
 			return c.refuse(ctx, *m.ID, err)
 		}
 	}
+	if former := c.former; former != "" {
+		// The client has heard connection_ack, so it comes back with the new session.
+		c.former = ""
+		c.all.Go(func() { c.sessions.drop(ctx, former) })
+	}
 	quoted, _ := json.Marshal(*m.ID) // a string always can be
 	op := &running{conn: c, id: *m.ID, next: `{"id":` + string(quoted) + `,"type":"` + c.next + `","payload":`}
 	op.following = following.New(session, c.groups, op)

@@ -21,8 +21,9 @@ type positions map[string]string
 // Notes are what one node leaves for any other, for a while. *pubsub.Redis has them.
 type Notes interface {
 	PutNote(ctx context.Context, name string, note []byte, stays time.Duration) error
-	// TakeNote gives a note once; nil: there is none.
-	TakeNote(ctx context.Context, name string) ([]byte, error)
+	// Note gives a note; nil: there is none.
+	Note(ctx context.Context, name string) ([]byte, error)
+	DropNote(ctx context.Context, name string) error
 }
 
 // A lost is what is kept of a connection that ended. What was on its way then the
@@ -88,9 +89,9 @@ func (s *sessions) put(ctx context.Context, name string, l lost) bool {
 	return s.notes.PutNote(ctx, name, note, resumable) == nil
 }
 
-// take gives what is kept of an identity's session, once; zero: nothing is. A
-// connection that the client has lost and hark has not is ended first.
-func (s *sessions) take(ctx context.Context, id string, identity hark.ID) (l lost) {
+// of gives what is kept of an identity's session; zero: nothing is. A connection
+// that the client has lost and hark has not is ended first.
+func (s *sessions) of(ctx context.Context, id string, identity hark.ID) (l lost) {
 	s.mu.Lock()
 	c := s.live[id]
 	s.mu.Unlock()
@@ -108,17 +109,26 @@ func (s *sessions) take(ctx context.Context, id string, identity hark.ID) (l los
 	return l
 }
 
-// find takes what is kept of a session; zero: nothing is.
+// find reads what is kept of a session; zero: nothing is.
 func (s *sessions) find(ctx context.Context, id string) (l lost) {
 	s.mu.Lock()
 	l, here := s.lost.Peek(id)
-	s.lost.Remove(id)
 	s.mu.Unlock()
 	if here || s.notes == nil {
 		return l
 	}
-	if note, err := s.notes.TakeNote(ctx, id); err == nil && note != nil {
+	if note, err := s.notes.Note(ctx, id); err == nil && note != nil {
 		_ = json.Unmarshal(note, &l) // what is no note is none
 	}
 	return l
+}
+
+// drop forgets a session: its client has another one.
+func (s *sessions) drop(ctx context.Context, id string) {
+	s.mu.Lock()
+	s.lost.Remove(id)
+	s.mu.Unlock()
+	if s.notes != nil {
+		_ = s.notes.DropNote(ctx, id) // it goes by itself
+	}
 }
