@@ -57,7 +57,8 @@ func TestGRPC(t *testing.T) {
 			t.Parallel()
 			n := testkit.Hark(t, append(tt.flags, "--grpc-addr=127.0.0.1:0")...)
 			c := grpcClient(t, grpcAddr(t, n), tt.credentials)
-			ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+testkit.AdminToken)
+			ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+testkit.AdminToken,
+				"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 			made := func(operation, key string) *harkv1.NewEvent {
 				return &harkv1.NewEvent{
 					SourceService: "secret-manager", ResourceType: "secret", OperationType: operation, Environment: "staging",
@@ -94,6 +95,9 @@ func TestGRPC(t *testing.T) {
 			}
 			if !strings.Contains(n.Log(), `"path":"/hark.v1.EventPublisher/Publish","status":"InvalidArgument"`) {
 				t.Error("a call has no log line")
+			}
+			if !strings.Contains(n.Log(), `"remote":"127.0.0.1","userAgent":"grpc-go/`) || !strings.Contains(n.Log(), `"trace":"4bf92f3577b34da6a3ce929d0e0e4736"`) {
+				t.Error("a call's log line does not tell where it came from")
 			}
 		})
 	}

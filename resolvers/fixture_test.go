@@ -28,6 +28,7 @@ import (
 	"github.com/hark-events/hark/pubsub"
 	"github.com/hark-events/hark/resolvers"
 	"github.com/hark-events/hark/server"
+	"github.com/hark-events/hark/server/limit"
 	"github.com/hark-events/hark/server/operation"
 	"github.com/hark-events/hark/store"
 	"github.com/hark-events/hark/stream"
@@ -133,7 +134,7 @@ func build(t *testing.T, st *store.Store) *house {
 	may := authority{acc}
 	catalog := events.NewCatalog(st)
 	resolver := &resolvers.Resolver{
-		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may), Store: st,
+		Access: limit.Access{Tokens: acc, Limiter: limit.New(limit.Config{})}, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may), Store: st,
 		Publisher:     events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: time.Hour, Starter: worker}),
 		Listener:      stream.NewListener(hub, may, store.DefaultProjectID()),
 		Subscriptions: subscriptions.New(st, may, drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: worker.Wake}),

@@ -80,7 +80,8 @@ func (t *Traces) Request(r *http.Request, route string) (_ *http.Request, id str
 	}
 }
 
-// Call gives a gRPC call its span, under the traceparent of its metadata.
+// Call gives a gRPC call its span, under the traceparent of its metadata, and
+// the methods within its own.
 func (t *Traces) Call(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	carrier := propagation.MapCarrier{}
 	for _, name := range (propagation.TraceContext{}).Fields() {
@@ -90,7 +91,7 @@ func (t *Traces) Call(ctx context.Context, in any, info *grpc.UnaryServerInfo, n
 	}
 	ctx, span := t.tracer.Start(propagation.TraceContext{}.Extract(ctx, carrier), info.FullMethod,
 		trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attribute.String("rpc.system", "grpc")))
-	out, err := next(ctx, in)
+	out, err := next(hark.WithTraceparent(ctx, traceparent(ctx)), in)
 	finish(span, err)
 	return out, err
 }

@@ -26,6 +26,9 @@ func (s *Server) record(ctx context.Context, in any, info *grpc.UnaryServerInfo,
 	record := &wire.Record{ID: hark.NewID().String(), Refused: s.conf.Refused}
 	ctx = hark.WithOrigin(wire.WithRecord(ctx, record), origin(ctx))
 	_ = grpc.SetHeader(ctx, metadata.Pairs("x-request-id", record.ID)) // fails outside of a call alone
+	if parent := strings.Split(hark.TraceparentFrom(ctx), "-"); len(parent) == 4 {
+		wire.Note(ctx, slog.String("trace", parent[1]))
+	}
 	out, err := next(ctx, in)
 	level := slog.LevelInfo
 	if !ours(info.FullMethod) {
@@ -33,7 +36,8 @@ func (s *Server) record(ctx context.Context, in any, info *grpc.UnaryServerInfo,
 	}
 	attrs := append([]slog.Attr{
 		slog.String("request", record.ID), slog.String("method", "GRPC"), slog.String("path", info.FullMethod),
-		slog.String("status", status.Code(err).String()), slog.Duration("took", time.Since(start)), slog.String("remote", remote(ctx)),
+		slog.String("status", status.Code(err).String()), slog.Duration("took", time.Since(start)),
+		slog.String("remote", hark.OriginFrom(ctx).Address), slog.String("userAgent", hark.OriginFrom(ctx).UserAgent),
 	}, record.Attrs()...)
 	s.conf.Log.LogAttrs(ctx, level, "request", attrs...)
 	return out, err
