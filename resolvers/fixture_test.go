@@ -134,14 +134,14 @@ func build(t *testing.T, st *store.Store) *house {
 	may := authority{acc}
 	catalog := events.NewCatalog(st)
 	resolver := &resolvers.Resolver{
-		Access: limit.Access{Tokens: acc, Limiter: limit.New(limit.Config{})}, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may), Store: st,
+		Access: acc, Catalog: catalog, Definitions: events.NewDefinitions(st, catalog, may), Log: events.NewLog(st, may), Store: st,
 		Publisher:     events.NewPublisher(st, catalog, may, broker, log, events.Config{Retention: time.Hour, Starter: worker}),
 		Listener:      stream.NewListener(hub, may, store.DefaultProjectID()),
 		Subscriptions: subscriptions.New(st, may, drivers, log, subscriptions.Config{CheckURL: policy.CheckURL, Wake: worker.Wake}),
 	}
 	srv := server.New(server.Config{
 		Schema: graph.NewExecutableSchema(graph.Config{Resolvers: resolver, Complexity: operation.Complexity()}),
-		Access: acc, Guard: may, Introspection: true, Log: log, Playground: http.NotFoundHandler(), Metrics: http.NotFoundHandler(),
+		Access: limit.Access{Tokens: acc, Limiter: limit.New(limit.Config{})}, Guard: may, Introspection: true, Log: log, Playground: http.NotFoundHandler(), Metrics: http.NotFoundHandler(),
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var jobs sync.WaitGroup
