@@ -120,7 +120,7 @@ func (n *Node) startOn(port int) (err error) {
 	n.port = port
 	flags := append([]string{
 		"serve", "--addr=" + n.addr(), "--database-url=sqlite://" + filepath.Join(n.shared.dir, "hark.db"),
-		"--delivery-allow=127.0.0.0/8", "--log-level=debug", "--log-format=json", "--drain-timeout=10s",
+		"--delivery-allow=127.0.0.0/8", "--log-level=debug", "--log-format=json",
 	}, n.flags...)
 	cmd := exec.Command(built.path(), flags...)
 	cmd.Dir = n.shared.dir
@@ -154,7 +154,7 @@ func (n *Node) Kill() { n.proc.stop(syscall.SIGKILL) }
 // Terminate tells the node to drain and end; Wait waits for that.
 func (n *Node) Terminate() { n.proc.signal(syscall.SIGTERM) }
 
-// Wait gives the exit code; -1 if the node had to be killed, after 15 s.
+// Wait gives the exit code; -1 if the node had to be killed, after 40 s.
 func (n *Node) Wait() int {
 	n.proc.stop(syscall.Signal(0)) // no signal: it only waits
 	return n.proc.state.ExitCode()

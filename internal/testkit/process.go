@@ -16,7 +16,7 @@ import (
 
 const (
 	startDeadline = 30 * time.Second // until a server answers
-	stopDeadline  = 15 * time.Second // until it is killed
+	stopDeadline  = 40 * time.Second // until it is killed: hark drains for 30 s at most
 	pollEvery     = 10 * time.Millisecond
 )
 
