@@ -53,7 +53,7 @@ func (f *Feed) Bind(s feedSource) <-chan *hark.Event {
 func (f *Feed) Bound() bool { return f.source != nil }
 
 // TryNext puts the next event in the channel, as Reader.TryNext gives it. One
-// pull of the operation must take it before TryNext is called again.
+// pull of the operation, or Drop, must take it before TryNext is called again.
 func (f *Feed) TryNext() (*hark.Event, bool, error) {
 	e, ok, err := f.source.TryNext()
 	if ok {
@@ -61,6 +61,9 @@ func (f *Feed) TryNext() (*hark.Event, bool, error) {
 	}
 	return e, ok, err
 }
+
+// Drop takes the event out that TryNext has put in the channel.
+func (f *Feed) Drop() { <-f.events }
 
 // OnWake sets what is called when TryNext is worth calling again.
 func (f *Feed) OnWake(wake func()) { f.source.OnWake(wake) }

@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 const (
@@ -17,12 +16,6 @@ const (
 	// perWriter is how many members a goroutine writes to before it is worth
 	// while to share the work.
 	perWriter = 512
-
-	// A round that took as long as longRound or longer is followed by a rest of
-	// the same length, at most maxRest: what is published meanwhile goes to each
-	// reader in one write, which costs a tenth of ten.
-	longRound = time.Millisecond
-	maxRest   = 5 * time.Millisecond
 
 	// perTurn is after how many writes others get the processor: what is published
 	// meanwhile goes with the next round.
@@ -46,8 +39,8 @@ type group struct {
 	ended   bool          // nobody is left; run closes it
 	failed  error         // what TryNext said; nobody joins any more
 
-	batch []turn    // of run alone
-	rest  time.Time // of run alone: until then nothing is read
+	batch []turn // of run alone
+	place place
 }
 
 // A turn is a member in a round of writes, and the sequence to begin with.
@@ -69,6 +62,7 @@ func (g *group) wake() {
 		switch g.state.Load() {
 		case asleep:
 			if g.state.CompareAndSwap(asleep, running) {
+				g.topic.groups.cycle.enter(&g.place)
 				go g.run()
 				return
 			}
@@ -84,14 +78,21 @@ func (g *group) wake() {
 
 // run reads and writes until there is nothing to do.
 func (g *group) run() {
-	for {
-		time.Sleep(time.Until(g.rest))
+	cycle := &g.topic.groups.cycle
+	for more := false; ; {
+		live := !more // who has much to read on is no part of a cycle
+		if live {
+			cycle.begin(&g.place)
+		}
 		g.state.Store(running)
-		more, err := g.read()
-		began := time.Now()
+		var err error
+		more, err = g.read()
+		if live {
+			cycle.turn()
+		}
 		g.write()
-		if took := time.Since(began); took >= longRound && !more {
-			g.rest = time.Now().Add(min(took, maxRest))
+		if live {
+			cycle.end(&g.place)
 		}
 		if err != nil {
 			g.topic.end(g, err)

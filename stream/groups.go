@@ -33,6 +33,7 @@ type Execution interface {
 type Groups struct {
 	executed, sent atomic.Uint64
 	members        atomic.Int64
+	cycle          cycle
 
 	mu     sync.Mutex
 	topics map[Key]*topic

@@ -18,6 +18,8 @@ type execution struct {
 	*Operation
 	*stream.Feed
 	viewer *hark.Viewer
+	shape  *shape // nil: of nobody else, or nothing has been executed yet
+	shaped bool   // shape is known
 	next   func() *graphql.Response
 	cancel context.CancelFunc
 }
@@ -69,7 +71,7 @@ func (o *Operation) open(ctx context.Context, after string) (stream.Execution, f
 	next, own := o.executor.exec.DispatchOperation(own, o.context)
 	own = graphql.WithFieldContext(own, o.rootField())
 	if feed.Bound() {
-		return &execution{o, feed, v, func() *graphql.Response { return o.pull(own, next) }, cancel}, nil, nil
+		return &execution{Operation: o, Feed: feed, viewer: v, next: func() *graphql.Response { return o.pull(own, next) }, cancel: cancel}, nil, nil
 	}
 	return nil, &puller{func(ctx context.Context) *graphql.Response {
 		wait, interrupt := context.WithCancel(own)
@@ -79,17 +81,29 @@ func (o *Operation) open(ctx context.Context, after string) (stream.Execution, f
 	}, cancel}, nil
 }
 
-// TryNext executes the operation for the next event, if there is one.
+// TryNext executes the operation for the next event, if there is one, unless
+// another of its shape has.
 func (x *execution) TryNext() (stream.Frame, bool, error) {
 	event, ok, err := x.Feed.TryNext()
 	if !ok {
 		return stream.Frame{}, false, err
 	}
+	if !x.shaped {
+		x.shaped = true
+		if name := x.shapeName(); name != "" {
+			x.shape = x.executor.shapes.enter(name)
+		}
+	}
 	at := event.Cursor()
+	if payload := x.shape.answer(at); payload != nil {
+		x.Feed.Drop()
+		return stream.Frame{Cursor: at, Payload: payload}, true, nil
+	}
 	a := encodeAnswer(x.next(), at.String(), nil)
 	if a.Refused != nil {
 		return stream.Frame{}, false, refused{a}
 	}
+	x.shape.keep(at, a)
 	return stream.Frame{Cursor: at, Payload: a.Payload}, true, nil
 }
 
@@ -97,6 +111,9 @@ func (x *execution) TryNext() (stream.Frame, bool, error) {
 func (x *execution) Close() {
 	x.cancel()
 	x.Feed.Close()
+	if x.shape != nil {
+		x.executor.shapes.leave(x.shape)
+	}
 }
 
 // Pull implements following.Puller.

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -19,12 +20,12 @@ const afterArgument = "after"
 // class of callers has in common; what leads beyond it is shared by nobody but
 // the same token's own streams.
 func (x *execution) Key() stream.Key {
-	vars, _ := json.Marshal(x.usedVariables()) // they came as JSON
+	vars, _ := json.Marshal(x.usedVariables(notAfter)) // they came as JSON
 	class := any(x.Class())
 	if beyond(x.rootField().Field.SelectionSet) {
 		class = private{class, x.viewer}
 	}
-	return stream.Key{Operation: x.text() + "\x00" + x.context.OperationName + "\x00" + string(vars), Class: class}
+	return stream.Key{Operation: x.text(notAfter) + "\x00" + x.context.OperationName + "\x00" + string(vars), Class: class}
 }
 
 type private struct {
@@ -53,18 +54,24 @@ func beyond(set ast.SelectionSet) bool {
 	return false
 }
 
-// text is the document, without the position if it stands there.
-func (x *execution) text() string {
+func notAfter(argument string) bool { return argument != afterArgument }
+
+// text is the document, with those arguments of the field that opens the stream
+// which tell; and all of them if that is inside a fragment.
+func (x *execution) text(tells func(argument string) bool) string {
 	for i, s := range x.context.Operation.SelectionSet {
 		field, ok := s.(*ast.Field)
 		if !ok {
 			continue
 		}
-		if a := field.Arguments.ForName(afterArgument); a == nil || a.Value.Kind == ast.Variable {
+		told := slices.DeleteFunc(slices.Clone(field.Arguments), func(a *ast.Argument) bool {
+			return !tells(a.Name) && a.Value.Kind != ast.Variable
+		})
+		if len(told) == len(field.Arguments) {
 			continue
 		}
 		bare, op, doc := *field, *x.context.Operation, *x.context.Doc
-		bare.Arguments = withoutAfter(field.Arguments)
+		bare.Arguments = told
 		op.SelectionSet = append(ast.SelectionSet{}, op.SelectionSet...)
 		op.SelectionSet[i] = &bare
 		doc.Operations = ast.OperationList{&op}
@@ -75,22 +82,13 @@ func (x *execution) text() string {
 	return x.context.RawQuery
 }
 
-func withoutAfter(list ast.ArgumentList) (rest ast.ArgumentList) {
-	for _, a := range list {
-		if a.Name != afterArgument {
-			rest = append(rest, a)
-		}
-	}
-	return rest
-}
-
-// usedVariables are the values of all variables but one that is the position
-// and nothing else.
-func (x *execution) usedVariables() map[string]any {
+// usedVariables are the values of all variables but those that are in an argument
+// which does not tell, and nothing else.
+func (x *execution) usedVariables(tells func(argument string) bool) map[string]any {
 	uses := make(map[string]int)
 	count := func(list ast.ArgumentList) {
 		for _, a := range list {
-			countVariables(a.Value, uses)
+			countVariables(a.Value, uses, 1)
 		}
 	}
 	var walk func(ast.SelectionSet)
@@ -116,8 +114,10 @@ func (x *execution) usedVariables() map[string]any {
 		}
 	}
 	walk(x.context.Operation.SelectionSet)
-	if a := x.rootField().Field.Arguments.ForName(afterArgument); a != nil && a.Value.Kind == ast.Variable {
-		uses[a.Value.Raw]--
+	for _, a := range x.rootField().Field.Arguments {
+		if !tells(a.Name) {
+			countVariables(a.Value, uses, -1)
+		}
 	}
 	used := make(map[string]any, len(uses))
 	for name, n := range uses {
@@ -128,11 +128,12 @@ func (x *execution) usedVariables() map[string]any {
 	return used
 }
 
-func countVariables(v *ast.Value, uses map[string]int) {
+// countVariables adds n for each use of a variable.
+func countVariables(v *ast.Value, uses map[string]int, n int) {
 	if v.Kind == ast.Variable {
-		uses[v.Raw]++
+		uses[v.Raw] += n
 	}
 	for _, c := range v.Children {
-		countVariables(c.Value, uses)
+		countVariables(c.Value, uses, n)
 	}
 }

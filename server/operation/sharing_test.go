@@ -209,7 +209,8 @@ func TestSharedIsWhatPrivateIs(t *testing.T) {
 			ended := make(chan error)
 			go func() { ended <- hub.Run(ctx) }()
 			h.listener = stream.NewListener(hub, h, h.project)
-			h.executor = operation.NewExecutor(graph.NewExecutableSchema(graph.Config{Resolvers: h, Complexity: operation.Complexity()}), h, true, log)
+			schema := graph.NewExecutableSchema(graph.Config{Resolvers: h, Complexity: operation.Complexity()})
+			h.executor = operation.NewExecutor(schema, h, true, log)
 
 			shared := stream.NewGroups()
 			type pair struct{ shared, private *page }
@@ -226,8 +227,12 @@ func TestSharedIsWhatPrivateIs(t *testing.T) {
 					after = hark.Cursor{Project: h.project, Sequence: rand.Int64N(20)}.String()
 				}
 				p := pair{&page{slow: rand.IntN(3) == 0}, &page{}}
-				for out, groups := range map[*page]*stream.Groups{p.shared: shared, p.private: stream.NewGroups()} {
-					op, err := h.executor.Prepare(hark.WithViewer(ctx, v), req)
+				for _, out := range []*page{p.shared, p.private} {
+					groups, executor := shared, h.executor
+					if out == p.private {
+						groups, executor = stream.NewGroups(), operation.NewExecutor(schema, h, true, log)
+					}
+					op, err := executor.Prepare(hark.WithViewer(ctx, v), req)
 					if err != nil {
 						t.Fatal(err)
 					}
