@@ -64,13 +64,13 @@ func (a *alternative) covers(b *alternative) bool {
 	return true
 }
 
-// covers tells whether a surely matches what b does: the same, or `*` whatever
+// covers tells whether s surely matches what b does: the same, or `*` whatever
 // has a first character that is no dot.
-func (a *segment) covers(b *segment) bool {
-	if a.deep || b.deep {
-		return a.deep && b.deep
+func (s *segment) covers(b *segment) bool {
+	if s.deep || b.deep {
+		return s.deep && b.deep
 	}
-	return slices.Equal(a.runes, b.runes) || len(a.runes) == 1 && a.runes[0] == many && !b.hidden() && len(b.runes) > 0
+	return slices.Equal(s.runes, b.runes) || len(s.runes) == 1 && s.runes[0] == many && !b.hidden() && len(b.runes) > 0
 }
 
 // overlap fills a table from the end: can a[i:] and b[j:] match the same text?
