@@ -54,8 +54,10 @@ func (c *conn) start(ctx context.Context, m message) error {
 	quoted, _ := json.Marshal(*m.ID) // a string always can be
 	op := &running{conn: c, id: *m.ID, next: `{"id":` + string(quoted) + `,"type":"` + c.next + `","payload":`}
 	op.following = following.New(session, c.groups, op)
-	taken, full := c.add(op)
+	taken, full, over := c.add(op)
 	switch {
+	case over: // nobody would stop it
+		return cause(ctx)
 	case taken:
 		return &closing{code: 4409, reason: cut("Subscriber for " + op.id + " already exists")}
 	case full:
@@ -91,22 +93,22 @@ func (c *conn) find(id string) int {
 }
 
 // add takes a place for an operation, and the position where it is to go on.
-func (c *conn) add(op *running) (taken, full bool) {
+func (c *conn) add(op *running) (taken, full, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.find(op.id) >= 0 {
-		return true, false
+	if c.over || c.find(op.id) >= 0 {
+		return !c.over, false, c.over
 	}
 	// What was cancelled lives on for a moment: a client that starts and stops
 	// without end must not pile it up.
 	if len(c.operations) >= c.limits.Operations || c.live >= 2*c.limits.Operations {
-		return false, true
+		return false, true, false
 	}
 	c.operations = append(c.operations, op)
 	c.live++
 	op.after = c.resume[op.id]
 	delete(c.resume, op.id)
-	return false, false
+	return false, false, false
 }
 
 // run executes the operation and writes its answer, then `complete`; or
