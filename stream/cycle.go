@@ -12,21 +12,25 @@ const (
 	longCycle = time.Millisecond
 	maxRest   = 5 * time.Millisecond
 
-	// maxWait is how long a group waits for the others at most: ten thousand writes
+	// maxWait is how long a group waits for the others at most; ten thousand writes
 	// are done by then.
 	maxWait = 200 * time.Millisecond
 )
 
-// A cycle is a time in which groups have something to write, and each of them has
-// one round: all read, then all write, then they rest together, however many they
-// are. So what goes out goes out in one go, and many events in one write: writes
-// one by one, to readers that fall asleep in between, cost more than twice as much.
+// A cycle is a time in which groups of a project have something to write, and
+// each of them has one round: all read, then all write, then they rest together,
+// however many they are. So what goes out goes out in one go, and many events in
+// one write: writes one by one, to readers that fall asleep in between, cost more
+// than twice as much. Who comes while others write does not wait for them.
 type cycle struct {
+	topics int // guarded by the mutex of Groups
+
 	mu    sync.Mutex
 	n     int           // cycles so far
 	read  int           // groups that are to read
 	busy  int           // groups that are to end their rounds
 	began time.Time     // of the first round; zero: none has begun
+	wrote bool          // some do already
 	write chan struct{} // closed when read is none; nil: nobody waits
 	over  chan struct{} // closed when busy is none; nil: nobody waits
 	rest  time.Time     // until then no round begins
@@ -39,7 +43,7 @@ type place struct {
 }
 
 // enter notes that a group is to have a round, before it has the processor. One
-// that comes late, or has had its round, waits for the next cycle, in begin.
+// that has had its round waits for the next cycle, in begin.
 func (c *cycle) enter(p *place) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,13 +53,13 @@ func (c *cycle) enter(p *place) {
 }
 
 // open tells whether p may be in the cycle. It is called with the mutex held.
-func (c *cycle) open(p *place) bool { return c.busy == 0 || c.read > 0 && p.last != c.n }
+func (c *cycle) open(p *place) bool { return c.busy == 0 || p.last != c.n }
 
 // count is called with the mutex held.
 func (c *cycle) count(p *place) {
 	if c.busy == 0 {
 		c.n++
-		c.began = time.Time{}
+		c.began, c.wrote = time.Time{}, false
 	}
 	c.read++
 	c.busy++
@@ -87,10 +91,12 @@ func (c *cycle) begin(p *place) {
 func (c *cycle) turn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.read--; c.read > 0 {
-		c.wait(&c.write)
-	} else {
+	switch c.read--; {
+	case c.read == 0:
+		c.wrote = true
 		tell(&c.write)
+	case !c.wrote:
+		c.wait(&c.write)
 	}
 }
 

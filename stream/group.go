@@ -62,7 +62,9 @@ func (g *group) wake() {
 		switch g.state.Load() {
 		case asleep:
 			if g.state.CompareAndSwap(asleep, running) {
-				g.topic.groups.cycle.enter(&g.place)
+				if !g.topic.key.Waits {
+					g.topic.cycle.enter(&g.place)
+				}
 				go g.run()
 				return
 			}
@@ -78,9 +80,9 @@ func (g *group) wake() {
 
 // run reads and writes until there is nothing to do.
 func (g *group) run() {
-	cycle := &g.topic.groups.cycle
+	cycle := g.topic.cycle
 	for more := false; ; {
-		live := !more // who has much to read on is no part of a cycle
+		live := !more && !g.topic.key.Waits // who has much to read on is no part of a cycle
 		if live {
 			cycle.begin(&g.place)
 		}

@@ -12,6 +12,7 @@ import (
 type Key struct {
 	Operation string // with its variables
 	Class     any    // of the callers' rights; comparable
+	Waits     bool   // TryNext may wait for more than the processor: nobody waits for it
 }
 
 // An Execution is an operation that runs for one class of callers. One
@@ -33,14 +34,14 @@ type Execution interface {
 type Groups struct {
 	executed, sent atomic.Uint64
 	members        atomic.Int64
-	cycle          cycle
 
 	mu     sync.Mutex
 	topics map[Key]*topic
+	cycles map[hark.ID]*cycle // by projects
 }
 
 // NewGroups makes Groups.
-func NewGroups() *Groups { return &Groups{topics: map[Key]*topic{}} }
+func NewGroups() *Groups { return &Groups{topics: map[Key]*topic{}, cycles: map[hark.ID]*cycle{}} }
 
 // Join brings the answers from where x begins to s, until they end or the
 // member leaves. x belongs to the Groups from then on.
@@ -58,7 +59,13 @@ func (g *Groups) topic(key Key, project hark.ID) *topic {
 	defer g.mu.Unlock()
 	t := g.topics[key]
 	if t == nil {
-		t = &topic{groups: g, key: key, project: project}
+		c := g.cycles[project]
+		if c == nil {
+			c = &cycle{}
+			g.cycles[project] = c
+		}
+		c.topics++
+		t = &topic{groups: g, key: key, project: project, cycle: c}
 		g.topics[key] = t
 	}
 	return t
@@ -95,6 +102,7 @@ type topic struct {
 	groups  *Groups
 	key     Key
 	project hark.ID
+	cycle   *cycle // of the project
 
 	mu   sync.Mutex // guards also its groups and their members
 	at   []*group
@@ -214,5 +222,8 @@ func (g *Groups) forget(t *topic) {
 	defer g.mu.Unlock()
 	if g.topics[t.key] == t {
 		delete(g.topics, t.key)
+	}
+	if t.cycle.topics--; t.cycle.topics == 0 {
+		delete(g.cycles, t.project)
 	}
 }

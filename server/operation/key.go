@@ -21,11 +21,11 @@ const afterArgument = "after"
 // the same token's own streams.
 func (x *execution) Key() stream.Key {
 	vars, _ := json.Marshal(x.usedVariables(notAfter)) // they came as JSON
-	class := any(x.Class())
+	key := stream.Key{Operation: x.text(notAfter) + "\x00" + x.context.OperationName + "\x00" + string(vars), Class: x.Class()}
 	if beyond(x.rootField().Field.SelectionSet) {
-		class = private{class, x.viewer}
+		key.Class, key.Waits = private{key.Class, x.viewer}, true
 	}
-	return stream.Key{Operation: x.text(notAfter) + "\x00" + x.context.OperationName + "\x00" + string(vars), Class: class}
+	return key
 }
 
 type private struct {

@@ -78,15 +78,15 @@ func (c *conn) serve(ctx context.Context, ok bool) {
 		cancel(why)
 		c.ending.Do(func() { c.closing.Go(func() { c.close(ctx) }) })
 	}
+	c.mu.Lock()
+	c.beat = time.AfterFunc(pingInterval, c.pulse)
+	c.mu.Unlock()
 	c.seat.OnDrain(func() { c.end(restarting()) })
 	time.AfterFunc(initTimeout, func() {
 		if c.current() == nil {
 			c.end(&closing{code: 4408, reason: "Connection initialisation timeout"})
 		}
 	})
-	c.mu.Lock()
-	c.beat = time.AfterFunc(pingInterval, c.pulse)
-	c.mu.Unlock()
 	var wake func()
 	wake = func() {
 		err := c.hear(ctx)
