@@ -6,11 +6,14 @@ import (
 )
 
 const (
-	// A cycle that took as long as longCycle or longer is followed by a rest of the
-	// same length, at most maxRest: what is published meanwhile goes to each reader
-	// in one write, which costs a tenth of ten.
-	longCycle = time.Millisecond
-	maxRest   = 5 * time.Millisecond
+	// A cycle that took as long as longCycle or longer, and in which somebody wrote
+	// as many answers as manyAnswers or more, is followed by a rest of the same
+	// length, at most maxRest: events come faster than they go out, and what is
+	// published meanwhile goes to each reader in one write, which costs a tenth of
+	// ten. With fewer answers, a rest would only make the next one late.
+	longCycle   = time.Millisecond
+	manyAnswers = 3
+	maxRest     = 5 * time.Millisecond
 
 	// maxWait is how long a group waits for the others at most; ten thousand writes
 	// are done by then.
@@ -18,8 +21,8 @@ const (
 )
 
 // A cycle is a time in which groups of a project have something to write, and
-// each of them has one round: all read, then all write, then they rest together,
-// however many they are. So what goes out goes out in one go, and many events in
+// each of them has one round: all read, then all write, then they may rest
+// together, however many they are. So what goes out goes out in one go, and many events in
 // one write: writes one by one, to readers that fall asleep in between, cost more
 // than twice as much. Who comes while others write does not wait for them.
 type cycle struct {
@@ -30,6 +33,7 @@ type cycle struct {
 	read  int           // groups that are to read
 	busy  int           // groups that are to end their rounds
 	began time.Time     // of the first round; zero: none has begun
+	most  int           // answers that somebody wrote
 	wrote bool          // some do already
 	write chan struct{} // closed when read is none; nil: nobody waits
 	over  chan struct{} // closed when busy is none; nil: nobody waits
@@ -59,7 +63,7 @@ func (c *cycle) open(p *place) bool { return c.busy == 0 || p.last != c.n }
 func (c *cycle) count(p *place) {
 	if c.busy == 0 {
 		c.n++
-		c.began, c.wrote = time.Time{}, false
+		c.began, c.wrote, c.most = time.Time{}, false, 0
 	}
 	c.read++
 	c.busy++
@@ -100,17 +104,18 @@ func (c *cycle) turn() {
 	}
 }
 
-// end ends a group's round.
-func (c *cycle) end(p *place) {
+// end ends a group's round, in which it wrote some answers.
+func (c *cycle) end(p *place, answers int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.in = false
+	c.most = max(c.most, answers)
 	if c.busy--; c.busy > 0 {
 		return
 	}
 	tell(&c.over)
 	now := time.Now()
-	if took := now.Sub(c.began); took >= longCycle {
+	if took := now.Sub(c.began); took >= longCycle && c.most >= manyAnswers {
 		c.rest = now.Add(min(took, maxRest))
 	}
 }

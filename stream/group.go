@@ -17,9 +17,9 @@ const (
 	// while to share the work.
 	perWriter = 512
 
-	// perTurn is after how many writes others get the processor: what is published
-	// meanwhile goes with the next round.
-	perTurn = 32
+	// perTurn is after how many writes, about a millisecond of them, others get the
+	// processor: what is published meanwhile goes with the next round.
+	perTurn = 128
 )
 
 // A group is an execution and those who get its answers. It reads on while
@@ -92,9 +92,9 @@ func (g *group) run() {
 		if live {
 			cycle.turn()
 		}
-		g.write()
+		answers := g.write()
 		if live {
-			cycle.end(&g.place)
+			cycle.end(&g.place, answers)
 		}
 		if err != nil {
 			g.topic.end(g, err)
@@ -140,9 +140,9 @@ func (g *group) read() (more bool, err error) {
 	return true, nil
 }
 
-// write brings those who are not behind to the end of what was read. Who
-// does not take it at once is behind from then on.
-func (g *group) write() {
+// write brings those who are not behind to the end of what was read, and tells
+// how many answers that was. Who does not take them at once is behind from then on.
+func (g *group) write() (answers int) {
 	t := g.topic
 	t.mu.Lock()
 	from := g.served
@@ -150,7 +150,7 @@ func (g *group) write() {
 	g.served = g.frames.next
 	if len(view) == 0 {
 		t.mu.Unlock()
-		return
+		return 0
 	}
 	end := g.served
 	g.batch = g.batch[:0]
@@ -180,6 +180,7 @@ func (g *group) write() {
 	close(g.round)
 	g.round = nil
 	t.mu.Unlock()
+	return len(view)
 }
 
 // writeTo writes to each its part of view, up to the sequence end.
@@ -188,7 +189,7 @@ func (g *group) writeTo(turns []turn, view []Frame, end int64) {
 	defer func() { g.topic.groups.sent.Add(sent) }()
 	for i, turn := range turns {
 		if i%perTurn == perTurn-1 {
-			runtime.Gosched()
+			g.topic.groups.yielder.yield()
 		}
 		p.encode(turn.m, view, turn.from, end, math.MaxInt)
 		if len(p.bytes) == 0 {

@@ -34,6 +34,7 @@ type Execution interface {
 type Groups struct {
 	executed, sent atomic.Uint64
 	members        atomic.Int64
+	yielder        yielder
 
 	mu     sync.Mutex
 	topics map[Key]*topic
