@@ -11,8 +11,8 @@ import (
 const (
 	// heapFloor is in bytes, garbage in percent of the heap: so much garbage may
 	// wait for the collector.
-	heapFloor = 192 << 20
-	garbage   = 33
+	heapFloor = 96 << 20
+	garbage   = 20
 
 	// quiet is how many bytes are allocated in quietTime at most by a process
 	// that does nothing to speak of; of more than burst it has something to give back.
@@ -24,10 +24,11 @@ const (
 // floor keeps the collector away from a small heap. The live heap is a few
 // megabytes, so a busy node would collect garbage twenty times a second: a fifth
 // of its processor time, measured. The floor's bytes are never touched and cost
-// address space alone; they put a collection off until a third as many have been
-// allocated. That makes for as few collections as a smaller floor with the
-// usual garbage of a hundred percent, and for less garbage beside a larger heap.
-// An operator's GOGC holds.
+// address space alone; they put a collection off until a fifth as many have been
+// allocated. With three times as much garbage, publishing in batches takes a tenth
+// less time, but ten thousand WebSockets leave 9.2 KB each instead of 7.4: their
+// few objects that stay are strewn over the pages of those that do not. An
+// operator's GOGC holds.
 func floor() []byte {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
