@@ -56,13 +56,13 @@ func measurements() []measurement {
 		{"fan-out to 1,000 groups of 10", "messages/s", "half of one group", grouped},
 		{"10,000 come back, 1,000 events behind", "s", "20", resume},
 		{"memory of an idle subscriber", "KiB", "none", memory},
-		{"stream: 1,000 WebSockets, 32 events under way", "messages/s", "500,000", streaming{"graphql-ws", many, batched("raw-ws"), saturating(32), messages}.run},
-		{"stream: 10,000 WebSockets, 32 events under way", "messages/s", "250,000", streaming{"graphql-ws", crowded, batched("raw-ws"), saturating(32), messages}.run},
-		{"stream: 1,000 WebSockets, 4 events under way", "messages/s", "75,000", streaming{"graphql-ws", many, single("raw-ws"), saturating(4), messages}.run},
-		{"stream: 1,000 by SSE, 32 events under way", "messages/s", "400,000", streaming{"graphql-sse", many, batched("raw-sse"), saturating(32), messages}.run},
-		{"stream: 100 WebSockets at half of the highest rate", "ms p99", "5", streaming{"graphql-ws", few, single("raw-ws"), []string{"-half"}, p99}.run},
-		{"stream: memory of one of 10,000 idle WebSockets", "KB", "8", streaming{"graphql-ws", crowded, single("go-ws"), briefly(), idle}.run},
-		{"stream: memory of one of 10,000 idle by SSE", "KB", "8", streaming{"graphql-sse", crowded, single("go-http-sse"), briefly(), idle}.run},
+		{"stream: 1,000 WebSockets, 32 events under way", "messages/s", "500,000", streaming{"graphql-ws", many, batched("raw-ws"), saturating(32), messages, false}.run},
+		{"stream: 10,000 WebSockets, 32 events under way", "messages/s", "250,000", streaming{"graphql-ws", crowded, batched("raw-ws"), saturating(32), messages, false}.run},
+		{"stream: 1,000 WebSockets, 4 events under way", "messages/s", "75,000", streaming{"graphql-ws", many, single("raw-ws"), saturating(4), messages, false}.run},
+		{"stream: 1,000 by SSE, 32 events under way", "messages/s", "400,000", streaming{"graphql-sse", many, batched("raw-sse"), saturating(32), messages, false}.run},
+		{"stream: 100 WebSockets at half of the highest rate", "ms p99", "5", streaming{"graphql-ws", few, single("raw-ws"), []string{"-half"}, p99, true}.run},
+		{"stream: memory of one of 10,000 idle WebSockets", "KB", "8", streaming{"graphql-ws", crowded, single("go-ws"), briefly(), idle, false}.run},
+		{"stream: memory of one of 10,000 idle by SSE", "KB", "8", streaming{"graphql-sse", crowded, single("go-http-sse"), briefly(), idle, false}.run},
 	}
 }
 

@@ -32,21 +32,11 @@ const (
 // transaction, on one connection, WAL and synchronous=FULL. With deliveries,
 // each event has one, whose attempt a second transaction records.
 func bareInserts(ctx context.Context, b *bench, rows int, deliveries bool) (rate float64, err error) {
-	dir, err := os.MkdirTemp(b.dir, "sqlite-")
+	db, remove, err := openBare(ctx, b)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "db")+
-		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_txlock=immediate")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, bareSchema); err != nil {
-		return 0, err
-	}
+	defer func() { err = errors.Join(err, remove()) }()
 	total, start := 0, time.Now()
 	for time.Since(start) < b.length/2 {
 		if err := insertBare(ctx, db, total, rows, deliveries); err != nil {
@@ -55,6 +45,43 @@ func bareInserts(ctx context.Context, b *bench, rows int, deliveries bool) (rate
 		total += rows
 	}
 	return float64(total) / time.Since(start).Seconds(), nil
+}
+
+// bareCommits is how long a transaction of one event takes, many times one after
+// the other, with a rest between that is longer than it.
+func bareCommits(ctx context.Context, b *bench) (took latencies, err error) {
+	db, remove, err := openBare(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	for start := time.Now(); time.Since(start) < b.length; time.Sleep(3 * time.Millisecond) {
+		began := time.Now()
+		if err := insertBare(ctx, db, len(took), 1, false); err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(began))
+	}
+	return took, nil
+}
+
+// openBare makes a database as hark's are, with plain tables.
+func openBare(ctx context.Context, b *bench) (_ *sql.DB, remove func() error, err error) {
+	dir, err := os.MkdirTemp(b.dir, "sqlite-")
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_txlock=immediate")
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	remove = func() error { return errors.Join(db.Close(), os.RemoveAll(dir)) }
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, bareSchema); err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	return db, remove, nil
 }
 
 // insertBare stores n events behind the first total ones.

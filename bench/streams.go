@@ -25,6 +25,7 @@ type streaming struct {
 	limit    []string
 	args     []string // of fanout
 	value    func(fanned) float64
+	durable  bool // the disk is a limit too, which of these servers hark alone waits for
 }
 
 // A fanned is what fanout reports of one run.
@@ -87,6 +88,13 @@ func (m streaming) run(ctx context.Context, b *bench) (r result, err error) {
 	}
 	r.value = m.value(own)
 	r.limits = []limit{{"raw server", m.value(raw)}, {"gqlgen as it comes", m.value(stock)}}
+	if m.durable {
+		took, err := bareCommits(ctx, b)
+		if err != nil {
+			return r, fmt.Errorf("SQLite: %w", err)
+		}
+		r.limits = append(r.limits, limit{"SQLite commits one event", milliseconds(took.quantile(.99))})
+	}
 	last := append(own.Saturated, own.Paced...)[len(own.Saturated)+len(own.Paced)-1]
 	r.noise = last.Noise
 	r.detail = fmt.Sprintf("server %.2f cores, client %.2f, %.2f s of processor time for 1M messages, %d events", last.Server, last.Client, last.CPU, own.Published)
