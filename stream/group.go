@@ -185,8 +185,11 @@ func (g *group) write() (answers int) {
 
 // writeTo writes to each its part of view, up to the sequence end.
 func (g *group) writeTo(turns []turn, view []Frame, end int64) {
-	p, sent := new(packet), uint64(0)
-	defer func() { g.topic.groups.sent.Add(sent) }()
+	p, sent := newPacket(), uint64(0)
+	defer func() {
+		p.free()
+		g.topic.groups.sent.Add(sent)
+	}()
 	for i, turn := range turns {
 		if i%perTurn == perTurn-1 {
 			g.topic.groups.yielder.yield()

@@ -92,7 +92,8 @@ func (m *Member) cursor() hark.Cursor {
 // catchUp writes what the member's group has and it has not, as fast as the
 // sink takes it.
 func (m *Member) catchUp() {
-	t, p := m.topic, new(packet)
+	t, p := m.topic, newPacket()
+	defer p.free()
 	err := m.sink.Flush()
 	t.mu.Lock()
 	for err == nil && m.group != nil {

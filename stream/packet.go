@@ -1,5 +1,7 @@
 package stream
 
+import "sync"
+
 // A packet is frames as they are written to a sink, encoded once for all sinks
 // of a lane that follow each other.
 type packet struct {
@@ -13,6 +15,20 @@ type packet struct {
 // keptPacket is from how many bytes on a packet's memory is not used again: the
 // sink may still have it.
 const keptPacket = 64 << 10
+
+// packets are those that nobody uses: ten thousand members that come back have a
+// packet each, one after the other.
+var packets = sync.Pool{New: func() any { return new(packet) }}
+
+// newPacket gives an empty packet, to be freed.
+func newPacket() *packet { return packets.Get().(*packet) }
+
+// free gives the packet back.
+func (p *packet) free() {
+	p.forget()
+	*p = packet{bytes: p.bytes[:0]}
+	packets.Put(p)
+}
 
 // encode puts the frames of view from from to before end into p.bytes: about
 // limit bytes of them, at least one. p.next is where to go on.

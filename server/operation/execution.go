@@ -18,8 +18,7 @@ type execution struct {
 	*Operation
 	*stream.Feed
 	viewer *hark.Viewer
-	shape  *shape // nil: of nobody else, or nothing has been executed yet
-	shaped bool   // shape is known
+	shape  *shape // nil: nothing has been asked of it yet
 	next   func() *graphql.Response
 	cancel context.CancelFunc
 }
@@ -88,14 +87,11 @@ func (x *execution) TryNext() (stream.Frame, bool, error) {
 	if !ok {
 		return stream.Frame{}, false, err
 	}
-	if !x.shaped {
-		x.shaped = true
-		if name := x.shapeName(); name != "" {
-			x.shape = x.executor.shapes.enter(name)
-		}
+	if x.shape == nil {
+		x.shape = shapeOf(x)
 	}
 	at := event.Cursor()
-	if payload := x.shape.answer(at); payload != nil {
+	if payload, ok := x.shape.answer(event.ID); ok {
 		x.Feed.Drop()
 		return stream.Frame{Cursor: at, Payload: payload}, true, nil
 	}
@@ -103,7 +99,7 @@ func (x *execution) TryNext() (stream.Frame, bool, error) {
 	if a.Refused != nil {
 		return stream.Frame{}, false, refused{a}
 	}
-	x.shape.keep(at, a)
+	x.shape.keep(event.ID, a)
 	return stream.Frame{Cursor: at, Payload: a.Payload}, true, nil
 }
 
@@ -111,9 +107,6 @@ func (x *execution) TryNext() (stream.Frame, bool, error) {
 func (x *execution) Close() {
 	x.cancel()
 	x.Feed.Close()
-	if x.shape != nil {
-		x.executor.shapes.leave(x.shape)
-	}
 }
 
 // Pull implements following.Puller.

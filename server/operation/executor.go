@@ -36,7 +36,7 @@ type Executor struct {
 	es        graphql.ExecutableSchema
 	documents *documents
 	persisted *persisted
-	shapes    *shapes
+	answers   *answers
 }
 
 // NewExecutor makes an Executor. Without introspection only those that the
@@ -44,7 +44,7 @@ type Executor struct {
 func NewExecutor(es graphql.ExecutableSchema, g Guard, introspection bool, log *slog.Logger) *Executor {
 	e := &Executor{
 		guard: g, introspection: introspection, log: log,
-		exec: executor.New(es), es: es, documents: newDocuments(es.Schema()), persisted: newPersisted(), shapes: newShapes(),
+		exec: executor.New(es), es: es, documents: newDocuments(es.Schema()), persisted: newPersisted(), answers: newAnswers(),
 	}
 	e.exec.SetQueryCache(loaded{})
 	e.exec.SetErrorPresenter(e.present)

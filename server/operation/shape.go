@@ -1,8 +1,8 @@
 package operation
 
 import (
+	"crypto/sha256"
 	"encoding/json"
-	"sync"
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -10,73 +10,83 @@ import (
 	"github.com/hark-events/hark"
 )
 
-// What is kept of each shape.
 const (
-	keptAnswers = 256      // what its executions may be apart, in events
-	keptLength  = 16 << 10 // bytes of an answer at most
+	// keptBytes is how many bytes of answers are kept, of all shapes together: some
+	// 40,000 answers, for clients that come back together from so far behind.
+	keptBytes = 32 << 20
+
+	// answerOverhead is about what an answer takes beside its bytes.
+	answerOverhead = 256
 )
 
-// shapes are what the answers of the running subscriptions look like: those of
-// one shape differ in what they let through, and in nothing else. So an event is
-// executed once for all that let it through.
-type shapes struct {
-	mu  sync.Mutex
-	all map[string]*shape
+// answers are those that were used last: an event is executed once for all
+// subscriptions of a shape that let it through, those that are live and those
+// that come back.
+type answers struct {
+	kept  *lru.Cache[answerKey, []byte]
+	bytes atomic.Int64
 }
 
-func newShapes() *shapes { return &shapes{all: map[string]*shape{}} }
+// An answerKey names an event by its id: in a database that was restored, its
+// sequence may be another one's.
+type answerKey struct {
+	shape [sha256.Size]byte
+	event hark.ID
+}
 
-// A shape is a selection of an event's own fields.
+func newAnswers() *answers {
+	a := &answers{}
+	a.kept, _ = lru.NewWithEvict(keptBytes/answerOverhead, func(_ answerKey, payload []byte) { // fails for a size below 1 only
+		a.bytes.Add(-answerBytes(payload))
+	})
+	return a
+}
+
+func answerBytes(payload []byte) int64 { return answerOverhead + int64(cap(payload)) }
+
+// keep makes room at the cost of what was not used for longest.
+func (a *answers) keep(key answerKey, payload []byte) {
+	if _, there, _ := a.kept.PeekOrAdd(key, payload); there {
+		return
+	}
+	for room := keptBytes - a.bytes.Add(answerBytes(payload)); room < 0; room = keptBytes - a.bytes.Load() {
+		if _, _, ok := a.kept.RemoveOldest(); !ok {
+			return
+		}
+	}
+}
+
+// A shape is what the answers of a subscription look like: a selection of an
+// event's own fields. Subscriptions of one shape differ in what they let through
+// and in where they are, and in nothing else.
 type shape struct {
-	name  string
-	users atomic.Int64 // executions; changed under the mutex of shapes
-	kept  *lru.Cache[hark.Cursor, []byte]
+	answers *answers // nil: they may differ by the caller
+	sum     [sha256.Size]byte
 }
 
-// enter gives the shape of a name to one more execution.
-func (s *shapes) enter(name string) *shape {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all[name] == nil {
-		kept, _ := lru.New[hark.Cursor, []byte](keptAnswers) // fails for a size below 1 only
-		s.all[name] = &shape{name: name, kept: kept}
+// shapeOf gives the shape of an execution: its operation and the variables,
+// without those of the field that opens the stream.
+func shapeOf(x *execution) *shape {
+	if beyond(x.rootField().Field.SelectionSet) {
+		return &shape{}
 	}
-	s.all[name].users.Add(1)
-	return s.all[name]
+	none := func(string) bool { return false }
+	vars, _ := json.Marshal(x.usedVariables(none)) // they came as JSON
+	text := x.text(none) + "\x00" + x.context.OperationName + "\x00" + string(vars)
+	return &shape{answers: x.executor.answers, sum: sha256.Sum256([]byte(text))}
 }
 
-func (s *shapes) leave(sh *shape) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sh.users.Add(-1) == 0 {
-		delete(s.all, sh.name)
+// answer gives the answer to an event, if it is kept.
+func (s *shape) answer(event hark.ID) (payload []byte, ok bool) {
+	if s.answers == nil {
+		return nil, false
 	}
-}
-
-// answer gives the answer to an event that another execution has had; nil: none
-// is known.
-func (sh *shape) answer(at hark.Cursor) []byte {
-	if sh == nil || sh.users.Load() < 2 {
-		return nil
-	}
-	payload, _ := sh.kept.Get(at)
-	return payload
+	return s.answers.kept.Get(answerKey{s.sum, event})
 }
 
 // keep keeps an answer for the others.
-func (sh *shape) keep(at hark.Cursor, a Answer) {
-	if sh != nil && sh.users.Load() > 1 && a.Errors == nil && len(a.Payload) <= keptLength {
-		sh.kept.Add(at, a.Payload)
+func (s *shape) keep(event hark.ID, a Answer) {
+	if s.answers != nil && a.Errors == nil {
+		s.answers.keep(answerKey{s.sum, event}, a.Payload)
 	}
-}
-
-// shapeName tells shapes apart: by the operation and its variables, without
-// those of the field that opens the stream. It is empty where answers may differ
-// by the caller.
-func (x *execution) shapeName() string {
-	if beyond(x.rootField().Field.SelectionSet) {
-		return ""
-	}
-	vars, _ := json.Marshal(x.usedVariables(func(string) bool { return false })) // they came as JSON
-	return x.text(func(string) bool { return false }) + "\x00" + x.context.OperationName + "\x00" + string(vars)
 }
