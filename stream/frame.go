@@ -10,6 +10,7 @@ import (
 type Frame struct {
 	Cursor  hark.Cursor
 	Payload []byte
+	Shared  bool // another execution had it: nothing was executed for it
 }
 
 const (

@@ -135,7 +135,9 @@ func (g *group) read() (more bool, err error) {
 		if !ok {
 			return false, nil
 		}
-		t.groups.executed.Add(1)
+		if !f.Shared {
+			t.groups.executed.Add(1)
+		}
 	}
 	return true, nil
 }

@@ -76,7 +76,7 @@ func (g *Groups) topic(key Key, project hark.ID) *topic {
 type GroupStats struct {
 	Groups   int
 	Members  int
-	Executed uint64 // answers
+	Executed uint64 // answers that no other execution had
 	Sent     uint64 // answers to members; over Executed, it is what sharing saves
 }
 

@@ -22,7 +22,7 @@ func (m *Metrics) Hub(h *stream.Hub) {
 func (m *Metrics) Groups(g *stream.Groups) {
 	m.gather("hark_stream_groups", "Executions of subscriptions, each shared by its members.", func() float64 { return float64(g.Stats().Groups) })
 	m.gather("hark_stream_members", "Subscriptions that get the answers of a group.", func() float64 { return float64(g.Stats().Members) })
-	m.gather("hark_stream_executed_total", "Events for which a group has executed its operation.", func() float64 { return float64(g.Stats().Executed) })
+	m.gather("hark_stream_executed_total", "Events for which an operation was executed; groups whose operations differ in filters alone share that.", func() float64 { return float64(g.Stats().Executed) })
 	m.gather("hark_stream_sent_total", "Answers to events given to members.", func() float64 { return float64(g.Stats().Sent) })
 }
 

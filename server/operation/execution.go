@@ -93,7 +93,7 @@ func (x *execution) TryNext() (stream.Frame, bool, error) {
 	at := event.Cursor()
 	if payload, ok := x.shape.answer(event.ID); ok {
 		x.Feed.Drop()
-		return stream.Frame{Cursor: at, Payload: payload}, true, nil
+		return stream.Frame{Cursor: at, Payload: payload, Shared: true}, true, nil
 	}
 	a := encodeAnswer(x.next(), at.String(), nil)
 	if a.Refused != nil {

@@ -154,6 +154,10 @@ var requests = []operation.Request{
 	{Query: `subscription { projectEvents(filter: {register: [{event: "secret:update"}]}) { id eventType path } }`},
 	{Query: `subscription($e: String!) { projectEvents(filter: {register: [{event: "secret:*", conditions: {environmentSlug: $e}}]}) { sequence environment } }`, Variables: []byte(`{"e":"dev"}`)},
 	{Query: `subscription($e: String!) { projectEvents(filter: {register: [{event: "secret:*", conditions: {environmentSlug: $e}}]}) { sequence environment } }`, Variables: []byte(`{"e":"prod"}`)},
+	{Query: `subscription($p: Boolean!) { projectEvents(filter: {}) { sequence payload @include(if: $p) } }`, Variables: []byte(`{"p":true}`)},
+	{Query: `subscription($p: Boolean!) { projectEvents(filter: {}) { sequence payload @include(if: $p) } }`, Variables: []byte(`{"p":false}`)},
+	{Query: `subscription { e: projectEvents(filter: {}) { ...f } } fragment f on Event { sequence payload }`},
+	{Query: `subscription { e: projectEvents(filter: {}) { ...f } } fragment f on Event { sequence kind: eventType }`},
 	{Query: `subscription($a: String) { projectEvents(filter: {}, after: $a) { sequence cursor } }`},
 }
 
