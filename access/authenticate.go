@@ -44,7 +44,9 @@ func (a *Access) Authenticate(ctx context.Context, token string) (*hark.Viewer, 
 		if a.conf.Issuer != nil && oidc.Looks(token) {
 			e, err = a.verify(ctx, token, hash)
 		} else {
-			e, err = a.load(ctx, accesstoken.Hash(hash[:]))
+			e, err = a.once(ctx, string(hash[:]), func(ctx context.Context) (*entry, error) {
+				return a.load(ctx, accesstoken.Hash(hash[:]))
+			})
 		}
 		if err != nil {
 			return nil, err
@@ -62,11 +64,8 @@ func (a *Access) Authenticate(ctx context.Context, token string) (*hark.Viewer, 
 func (a *Access) Reauthorize(ctx context.Context, v *hark.Viewer) (*hark.Viewer, error) {
 	e, ok := a.cache.byID.Get(v.TokenID)
 	if !ok || !a.cache.usable(e.generation, e.read) {
-		// What joins a read begins no earlier than it: the key has the generation.
-		key := strconv.FormatInt(a.cache.generation.Load(), 10) + " " + v.TokenID.String()
-		loaded, err, _ := a.loads.Do(key, func() (any, error) {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // others wait for it too
-			defer cancel()
+		var err error
+		e, err = a.once(ctx, v.TokenID.String(), func(ctx context.Context) (*entry, error) {
 			if v.Issued != nil {
 				return a.loadIssued(ctx, v)
 			}
@@ -75,12 +74,29 @@ func (a *Access) Reauthorize(ctx context.Context, v *hark.Viewer) (*hark.Viewer,
 		if err != nil {
 			return nil, err
 		}
-		e = loaded.(*entry)
 	}
 	if expired(e.viewer) {
 		return nil, unauthenticated(Expired)
 	}
 	return e.viewer, nil
+}
+
+// readTimeout ends a read that many callers may wait for.
+const readTimeout = 5 * time.Second
+
+// once reads for all who ask for the same at once. Who joins a read begins no
+// earlier than it: the key has the generation.
+func (a *Access) once(ctx context.Context, what string, read func(context.Context) (*entry, error)) (*entry, error) {
+	key := strconv.FormatInt(a.cache.generation.Load(), 10) + " " + what
+	e, err, _ := a.loads.Do(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout) // others wait for it too
+		defer cancel()
+		return read(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e.(*entry), nil
 }
 
 // load reads a token with all that its identity holds.

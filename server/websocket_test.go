@@ -200,6 +200,43 @@ func TestOperationsBySocket(t *testing.T) {
 	f.log.readers(t, 0)
 }
 
+// What a connection asks for has a line each in the log, as if it were requests.
+func TestEachOperationHasALine(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	s := f.dial(t, "graphql-transport-ws")
+	s.init()
+	s.say(sub("one", "query Mine{viewer{permissions}}"))
+	s.hear()
+	s.hear()
+	s.say(sub("two", live))
+	f.log.readers(t, 1)
+	s.say(sub("three", "subscription{projectEvents(filter:{},after:\"none\"){sequence}}"))
+	if got := s.hear(); !strings.Contains(got, "BAD_USER_INPUT") {
+		t.Error(got)
+	}
+	type line struct{ Msg, ID, Request, Identity, Operation, Code string }
+	got := map[string]line{}
+	eventually(t, func() bool {
+		for text := range strings.Lines(f.lines.String()) {
+			var l line
+			if err := json.Unmarshal([]byte(text), &l); err != nil {
+				t.Error(err)
+			}
+			if l.Msg == "operation" {
+				got[l.ID] = l
+			}
+		}
+		return len(got) == 3
+	})
+	for id, operation := range map[string]string{"one": "query Mine", "two": "subscription", "three": "subscription"} {
+		l := got[id]
+		if l.Operation != operation || l.Identity == "" || l.Request == "" || l.Request != got["one"].Request {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
 func TestTooManyOperations(t *testing.T) {
 	t.Parallel()
 	f := start(t)

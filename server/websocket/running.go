@@ -3,8 +3,10 @@ package websocket
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/hark-events/hark/server/authority"
 	"github.com/hark-events/hark/server/following"
 	"github.com/hark-events/hark/server/operation"
+	"github.com/hark-events/hark/server/wire"
 	"github.com/hark-events/hark/stream"
 )
 
@@ -113,21 +116,25 @@ func (c *conn) add(op *running) (taken, full, over bool) {
 
 // run executes the operation and writes its answer, then `complete`; or
 // `error`, which ends it too. It returns when a subscription goes on by itself.
-// What the client ended is not answered any more.
+// What the client ended is not answered any more. The log has a line of it, of
+// a subscription when it has begun.
 func (o *running) run(ctx context.Context, s *authority.Session, req operation.Request) {
 	viewer, _, err := s.Current()
 	if err != nil {
 		return // the connection closes
 	}
-	op, err := o.conn.executor.Prepare(hark.WithViewer(ctx, viewer), req)
+	start, own := time.Now(), wire.Within(ctx)
+	wire.Note(own, slog.String("identity", viewer.IdentityID.String()), slog.String("id", cut(o.id)))
+	op, err := o.conn.executor.Prepare(hark.WithViewer(own, viewer), req)
 	switch {
 	case err != nil:
-		o.following.End(ctx, err)
+		o.following.End(own, err)
 	case op.Kind() == ast.Subscription:
 		o.following.Run(ctx, op.Source(), o.after)
 	default:
-		o.following.Once(ctx, op.Answer)
+		o.following.Once(own, op.Answer)
 	}
+	wire.Log(own, o.conn.log, "operation", slog.Duration("took", time.Since(start)))
 }
 
 // Begin notes where the stream begins: the protocol has no place to tell it.

@@ -35,6 +35,16 @@ func Outlive(ctx context.Context) context.Context {
 	return hark.WithOrigin(WithRecord(context.Background(), rest), hark.OriginFrom(ctx))
 }
 
+// Within returns a context for one of the many things that a connection asks
+// for: what is noted of it is for a line of its own.
+func Within(ctx context.Context) context.Context {
+	one := &Record{}
+	if r, ok := ctx.Value(recordKey{}).(*Record); ok {
+		one.ID, one.Refused = r.ID, r.Refused
+	}
+	return WithRecord(ctx, one)
+}
+
 // Attrs gives all that was noted.
 func (r *Record) Attrs() []slog.Attr {
 	r.mu.Lock()
