@@ -19,8 +19,8 @@ type Writer interface {
 	TryWrite(b []byte) error
 	// Flush waits until what was given to TryWrite is written.
 	Flush() error
-	// Write waits until all is written. Any other error than those of TryWrite
-	// means that there is nobody any more; the writer itself knows.
+	// Write waits until all is written. It keeps no b. Any other error than those of
+	// TryWrite means that there is nobody any more; the writer itself knows.
 	Write(b []byte) error
 }
 

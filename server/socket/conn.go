@@ -267,7 +267,7 @@ func (c *Conn) all(p []byte) (n int, err error) {
 		wrote, c.err = write(p[n:])
 		n += wrote
 		if errors.Is(c.err, os.ErrDeadlineExceeded) {
-			c.err, c.rest = ErrSlow, p[n:]
+			c.err, c.rest = ErrSlow, bytes.Clone(p[n:]) // p is its owner's again
 		}
 	}
 	_ = c.SetWriteDeadline(time.Time{}) // TryWrite would see one that has passed
