@@ -190,15 +190,18 @@ func (t *topic) merge(g *group) {
 	if i < 0 {
 		return
 	}
-	to := t.at[i]
+	to, moved := t.at[i], false
 	for _, m := range slices.Clone(g.members) {
 		if !m.behind {
 			g.remove(m)
 			t.groups.members.Add(1)
 			t.put(to, m, m.next)
+			moved = true
 		}
 	}
-	to.wake()
+	if moved { // else two groups of whom all are behind would wake each other for ever
+		to.wake()
+	}
 }
 
 // end ends g: its members get why as soon as they have all that g has.

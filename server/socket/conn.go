@@ -85,10 +85,16 @@ func Take(w http.ResponseWriter, p *Poller) (*Conn, error) {
 
 // Quiet has ready called once, in a goroutine of its own: when the client has sent
 // something or is gone, or c is closed. Where that cannot be told, or Read need
-// not wait, it is called at once.
+// not wait, it is called at once. The goroutine waits too where no poller does.
 func (c *Conn) Quiet(ready func()) {
-	if c.raw == nil || len(c.early) > 0 || !c.poller.add(c, ready) {
+	switch {
+	case c.raw == nil || len(c.early) > 0:
 		go ready()
+	case !c.poller.add(c, ready):
+		go func() {
+			_ = c.raw.Read(arrived) // fails when c is closed
+			ready()
+		}()
 	}
 }
 

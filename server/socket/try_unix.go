@@ -34,3 +34,13 @@ func tryRead(fd uintptr, p []byte) (n int, err error) {
 		}
 	}
 }
+
+// arrived tells whether there is something to read, or an end.
+func arrived(fd uintptr) bool {
+	var b [1]byte
+	for {
+		if _, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK); err != syscall.EINTR {
+			return err != syscall.EAGAIN
+		}
+	}
+}
