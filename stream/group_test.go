@@ -271,3 +271,61 @@ func TestGroupsShareTheirExecution(t *testing.T) {
 		h.stop()
 	})
 }
+
+// A stuck listener takes the first few answers at once, and of the others those
+// from some sequences on only when their gates open.
+type stuck struct {
+	*listener
+	takes int64
+	gates map[int64]chan struct{}
+}
+
+func (s stuck) at() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
+
+func (s stuck) TryWrite(b []byte) error {
+	if s.at() > s.takes {
+		return stream.ErrBusy
+	}
+	return s.listener.TryWrite(b)
+}
+
+func (s stuck) Write(b []byte) error {
+	if gate := s.gates[s.at()]; gate != nil {
+		<-gate
+	}
+	return s.listener.Write(b)
+}
+
+// Groups of whom all are behind come to rest, although either has what the
+// other's members need; they are one when somebody reads on.
+func TestGroupsBehindComeToRest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const round = 4 // answers of 10,000 bytes
+		h, soon, late := newHall(t, 10_000), make(chan struct{}), make(chan struct{})
+		h.publish(200)
+		gates := map[int64]chan struct{}{4*round + 1: soon, 5*round + 1: late}
+		var all []*listener
+		for _, rounds := range []int64{5, 4} {
+			l := &listener{t: t, join: h.join, next: 1}
+			l.member = h.groups.Join(echo{open(t, h.hub, h.log, 0), h.padding}, stuck{l, rounds * round, gates})
+			all = append(all, l)
+			synctest.Wait()
+		}
+		close(soon)
+		synctest.Wait() // the second has come to where the first is, and takes nothing either
+		if s := h.groups.Stats(); s.Groups != 2 || s.Sent != 2*5*round || all[0].next != all[1].next {
+			t.Errorf("%+v, they have all before %d and %d", s, all[0].next, all[1].next)
+		}
+		close(late)
+		synctest.Wait()
+		if s := h.groups.Stats(); s.Groups != 1 || all[0].next != 201 || all[1].next != 201 {
+			t.Errorf("%+v, they have all before %d and %d", s, all[0].next, all[1].next)
+		}
+		h.stop()
+	})
+}
