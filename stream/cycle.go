@@ -22,9 +22,10 @@ const (
 
 // A cycle is a time in which groups of a project have something to write, and
 // each of them has one round: all read, then all write, then they may rest
-// together, however many they are. So what goes out goes out in one go, and many events in
-// one write: writes one by one, to readers that fall asleep in between, cost more
-// than twice as much. Who comes while others write does not wait for them.
+// together, however many they are. So what goes out goes out in one go, and many
+// events in one write: writes one by one, to readers that fall asleep in between,
+// cost more than twice as much. Who comes while others write does not wait for
+// them.
 type cycle struct {
 	topics int // guarded by the mutex of Groups
 
