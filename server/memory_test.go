@@ -25,7 +25,7 @@ func TestMemoryOfWhoDoesNotRead(t *testing.T) {
 
 func memoryOfWhoDoesNotRead(t *testing.T, size, events int, most int64) {
 	f := start(t)
-	const readers = 16
+	const readers = 40
 	payload := `"` + strings.Repeat("x", size) + `"`
 	for range 9 {
 		f.log.append(payload)
